@@ -1,0 +1,153 @@
+//! The catalog: what may be observed, from the manager's configuration file.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use serde::Deserialize;
+use serde_saphyr::Spanned;
+
+/// What may be observed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Catalog {
+    pub(crate) modules: Vec<Module>,
+}
+
+/// One resource of a module.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Module {
+    /// The module's name.
+    pub(crate) name: String,
+    /// The API group.
+    pub(crate) group: String,
+    /// The plural of the kind.
+    pub(crate) resource: String,
+    /// The version; absent: the preferred served one.
+    pub(crate) version: Option<String>,
+    /// The namespace; absent: all.
+    pub(crate) namespace: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    modules: Vec<Spanned<Module>>,
+}
+
+/// Why a configuration file cannot be used; the text names file, line and field.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConfigError {
+    #[error("reading the configuration file {path}")]
+    Read { path: String, source: std::io::Error },
+    #[error("{path}: {message}")]
+    Parse { path: String, message: String },
+    #[error("{path}:{line}: {message}")]
+    Invalid { path: String, line: u64, message: String },
+}
+
+impl Catalog {
+    /// Reads and checks a configuration file.
+    pub(crate) fn read(path: &Path) -> Result<Self, ConfigError> {
+        let name = path.display().to_string();
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| ConfigError::Read { path: name.clone(), source })?;
+        Self::parse(&name, &text)
+    }
+
+    fn parse(path: &str, text: &str) -> Result<Self, ConfigError> {
+        let file: File = serde_saphyr::from_str(text)
+            .map_err(|error| ConfigError::Parse { path: path.to_owned(), message: error.to_string() })?;
+        let mut seen = HashMap::new();
+        for entry in &file.modules {
+            let line = entry.referenced.line();
+            let invalid = |message| ConfigError::Invalid { path: path.to_owned(), line, message };
+            check_names(&entry.value).map_err(invalid)?;
+            if let Some((before, group)) = seen.insert(&entry.value.resource, (line, &entry.value.group)) {
+                let Module { resource, group: own, .. } = &entry.value;
+                if group == own {
+                    return Err(invalid(format!(
+                        "modules: the resource {resource}.{own} is there already, in line {before}"
+                    )));
+                }
+            }
+        }
+        Self::check_names_of_resources(path, &file)?;
+        Ok(Self { modules: file.modules.into_iter().map(|entry| entry.value).collect() })
+    }
+
+    /// Two resources of one module need different plurals, which is what tells their series apart.
+    fn check_names_of_resources(path: &str, file: &File) -> Result<(), ConfigError> {
+        let mut seen = HashMap::new();
+        for entry in &file.modules {
+            let Module { name, resource, .. } = &entry.value;
+            let line = entry.referenced.line();
+            if let Some(before) = seen.insert((name, resource), line) {
+                let message = format!(
+                    "modules: the module {name} has a resource {resource} of another group already, in line {before}; \
+                     their series could not be told apart"
+                );
+                return Err(ConfigError::Invalid { path: path.to_owned(), line, message });
+            }
+        }
+        Ok(())
+    }
+
+    /// The module's name for a resource.
+    pub(crate) fn name_of(&self, group: &str, resource: &str) -> Option<&str> {
+        let module = self.modules.iter().find(|module| module.group == group && module.resource == resource);
+        module.map(|module| module.name.as_str())
+    }
+}
+
+fn check_names(module: &Module) -> Result<(), String> {
+    let Module { name, group, resource, version, namespace } = module;
+    let fields = [
+        ("name", Some(name)),
+        ("group", Some(group)),
+        ("resource", Some(resource)),
+        ("version", version.as_ref()),
+        ("namespace", namespace.as_ref()),
+    ];
+    for (field, value) in fields {
+        let Some(value) = value else { continue };
+        let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-.".contains(c);
+        if value.is_empty() || !value.chars().all(allowed) {
+            return Err(format!(
+                "modules: {field}: {value:?} is not a name in Kubernetes (lower-case letters, digits, '-' and '.')"
+            ));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(text: &str) -> String {
+        Catalog::parse("config.yaml", text).expect_err("the file is wrong").to_string()
+    }
+
+    #[test]
+    fn a_file_gives_its_modules() {
+        let text = "modules:\n  - {name: keda, group: g.io, resource: kedas, namespace: kyma-system}\n";
+        let catalog = Catalog::parse("config.yaml", text).unwrap();
+        assert_eq!(catalog.name_of("g.io", "kedas"), Some("keda"));
+        assert_eq!(catalog.modules[0].namespace.as_deref(), Some("kyma-system"));
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_file_and_line() {
+        insta::assert_snapshot!(message(
+            "modules:\n  - {name: keda, group: g.io, resource: kedas, versoin: v1}\n"
+        ));
+        insta::assert_snapshot!(message("modules:\n  - {name: keda, group: g.io}\n"));
+        insta::assert_snapshot!(message(
+            "modules:\n  - {name: a, group: g.io, resource: kedas}\n  - {name: b, group: g.io, resource: kedas}\n"
+        ));
+        insta::assert_snapshot!(message(
+            "modules:\n  - {name: a, group: g.io, resource: kedas}\n  - {name: a, group: h.io, resource: kedas}\n"
+        ));
+        insta::assert_snapshot!(message("modules:\n  - {name: Keda, group: g.io, resource: kedas}\n"));
+    }
+}
