@@ -2,24 +2,29 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::render;
+use crate::{render, run};
 
 /// Exports the status of Kyma modules as metrics.
 #[derive(Debug, Parser)]
-#[command(name = "manager", version)]
+#[command(name = "manager", version, args_conflicts_with_subcommands = true)]
 struct Cli {
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
+    #[command(flatten)]
+    run: run::Args,
 }
 
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Watch a cluster and export metrics, as its `MetricPipeline`s ask (the default)
+    Run(run::Args),
     /// Print the metrics of custom resources from files or standard input, without a cluster
     Render(render::Args),
 }
 
 /// Reads the command line; a mistake in it ends the process with exit code 2.
 pub(crate) fn parse() -> Command {
-    Cli::parse().command
+    let Cli { command, run } = Cli::parse();
+    command.unwrap_or(Command::Run(run))
 }

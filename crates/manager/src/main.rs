@@ -1,14 +1,7 @@
-//! The operator: watches the status of Kyma modules and exports it as metrics, as a `MetricPipeline` asks.
-
-mod args;
-mod catalog;
-mod document;
-mod render;
+//! The program; see the library.
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    match args::parse() {
-        args::Command::Render(args) => render::main(&args),
-    }
+    manager::main()
 }

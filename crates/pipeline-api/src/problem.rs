@@ -8,6 +8,7 @@ use crate::condition::Reason;
 use crate::endpoint::EndpointError;
 use crate::header::HeaderError;
 use crate::reference::SecretKeyRef;
+use crate::resolved::{Resolved, Selection};
 use crate::service_account::ServiceAccount;
 use crate::text;
 
@@ -133,8 +134,22 @@ pub enum Problem {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Invalid {
     problems: Vec<Problem>,
-    disabled: bool,
+    input: Input,
     recheck_at: Option<SystemTime>,
+}
+
+/// What is known about the input of a pipeline that is not valid.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Input {
+    Unknown,
+    Disabled,
+    Selects(Selection),
+}
+
+impl From<Option<Selection>> for Input {
+    fn from(selection: Option<Selection>) -> Self {
+        selection.map_or(Self::Disabled, Self::Selects)
+    }
 }
 
 impl Problem {
@@ -169,7 +184,7 @@ impl Invalid {
     /// The problems that [`resolve`](crate::resolve()) found; `None` if there are none.
     pub(crate) fn new(
         mut problems: Vec<Problem>,
-        disabled: bool,
+        selection: Option<Selection>,
         recheck_at: Option<SystemTime>,
     ) -> Option<Self> {
         problems.sort_by_key(Problem::reason);
@@ -179,13 +194,13 @@ impl Invalid {
                 distinct.push(problem);
             }
         }
-        (!distinct.is_empty()).then_some(Self { problems: distinct, disabled, recheck_at })
+        (!distinct.is_empty()).then_some(Self { problems: distinct, input: selection.into(), recheck_at })
     }
 
-    /// An enabled pipeline that [`duplicates`](crate::duplicates) names as the younger one.
-    pub fn duplicate_of(older: impl Into<String>) -> Self {
+    /// A pipeline that [`duplicates`](crate::duplicates) names as the younger one.
+    pub fn duplicate_of(older: impl Into<String>, resolved: Resolved) -> Self {
         let problems = vec![Problem::DuplicateOutput { older: older.into() }];
-        Self { problems, disabled: false, recheck_at: None }
+        Self { problems, input: resolved.selection.into(), recheck_at: resolved.recheck_at }
     }
 
     /// An object that does not have the form of a [`MetricPipeline`](crate::MetricPipeline), such as one that was
@@ -194,7 +209,11 @@ impl Invalid {
     pub fn unreadable(error: &str) -> Self {
         let parts = error.split('"').enumerate();
         let kept: String = parts.map(|(i, part)| if i % 2 == 0 { part } else { "\"..\"" }).collect();
-        Self { problems: vec![Problem::Unreadable(text::quoted(&kept))], disabled: false, recheck_at: None }
+        Self {
+            problems: vec![Problem::Unreadable(text::quoted(&kept))],
+            input: Input::Unknown,
+            recheck_at: None,
+        }
     }
 
     /// All problems.
@@ -222,9 +241,17 @@ impl Invalid {
         self.problems.iter().any(|problem| matches!(problem, Problem::SecretPending { .. }))
     }
 
+    /// What the pipeline would observe; `None` if its input is disabled or nothing could be read of it.
+    pub fn selection(&self) -> Option<&Selection> {
+        match &self.input {
+            Input::Selects(selection) => Some(selection),
+            Input::Unknown | Input::Disabled => None,
+        }
+    }
+
     /// Whether the pipeline's input is disabled.
     pub fn input_disabled(&self) -> bool {
-        self.disabled
+        self.input == Input::Disabled
     }
 
     /// When the passing of time alone may change the answer.

@@ -41,7 +41,7 @@ pub fn resolve(
     let output = otlp.and_then(|otlp| output(&mut check, otlp));
 
     let recheck_at = check.recheck_at.map(from_seconds);
-    match Invalid::new(check.problems, selection.is_none(), recheck_at) {
+    match Invalid::new(check.problems, selection.clone(), recheck_at) {
         Some(invalid) => Err(invalid),
         None => Ok(Resolved { selection, output, expiring: check.expiring, recheck_at }),
     }

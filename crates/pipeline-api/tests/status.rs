@@ -69,7 +69,7 @@ fn all_observed() -> ModulesObservation {
 #[test]
 fn each_kind_of_pipeline_has_all_its_conditions() {
     let manager = ServiceAccount::default();
-    let duplicate = Invalid::duplicate_of("older");
+    let duplicate = Invalid::duplicate_of("older", resolved(true, true));
     let unreadable = Invalid::unreadable("spec: invalid type: string \"hunter2\", expected a map");
     let (healthy, scrape, disabled) = (resolved(true, true), resolved(true, false), resolved(false, true));
     let cases = [

@@ -104,7 +104,9 @@ mod tests {
         for family in Family::all() {
             assert!(family.labels.is_sorted(), "{}", family.name);
             assert!(family.context.is_sorted(), "{}", family.name);
-            let valid = |name: &str| name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "_.".contains(c));
+            let valid = |name: &str| {
+                name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "_.".contains(c))
+            };
             assert!(valid(family.name), "{}", family.name);
             assert!(family.labels.iter().chain(family.context).all(|key| valid(key)), "{}", family.name);
         }

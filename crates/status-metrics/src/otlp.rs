@@ -160,7 +160,7 @@ impl SeriesMarker {
                 flags: DataPointFlags::NoRecordedValueMask as u32,
                 ..Default::default()
             };
-            vec![Metric { data: Some(with_points(metric.data.as_ref(), vec![point])), ..metric.clone() }]
+            vec![with_points(metric, vec![point])]
         };
         Self { series: SeriesId::new(metric, point), metrics: Metrics::encode(marker_at) }
     }
@@ -176,11 +176,22 @@ impl SeriesMarker {
     }
 }
 
-/// The same kind of data with other points.
-fn with_points(data: Option<&metric::Data>, data_points: Vec<NumberDataPoint>) -> metric::Data {
-    match data {
-        Some(metric::Data::Sum(sum)) => metric::Data::Sum(Sum { data_points, ..sum.clone() }),
+/// The same metric with other points. Its own are not copied: that would be quadratic for the markers of an object.
+fn with_points(metric: &Metric, data_points: Vec<NumberDataPoint>) -> Metric {
+    let data = match &metric.data {
+        Some(metric::Data::Sum(sum)) => metric::Data::Sum(Sum {
+            data_points,
+            aggregation_temporality: sum.aggregation_temporality,
+            is_monotonic: sum.is_monotonic,
+        }),
         _ => metric::Data::Gauge(Gauge { data_points }),
+    };
+    Metric {
+        name: metric.name.clone(),
+        description: metric.description.clone(),
+        unit: metric.unit.clone(),
+        metadata: metric.metadata.clone(),
+        data: Some(data),
     }
 }
 
@@ -287,11 +298,12 @@ impl Batch {
     /// Appends one object's metrics as one `ResourceMetrics`, in the order given: metrics with values first, end
     /// markers behind them. Nothing is appended if no part has a metric.
     pub fn push(&mut self, resource: &[u8], parts: &[Part<'_>]) {
-        let scope_metrics_len = scope_metrics_len(parts);
-        if scope_metrics_len == SCOPE_FIELD.len() {
+        let len = Self::len_with(resource, parts);
+        if len == 0 {
             return;
         }
-        self.bytes.reserve(Self::len_with(resource, parts));
+        self.bytes.reserve(len);
+        let scope_metrics_len = scope_metrics_len(parts);
         write_header(&mut self.bytes, RESOURCE_METRICS, resource_metrics_len(resource, scope_metrics_len));
         write_field(&mut self.bytes, RESOURCE, resource);
         write_header(&mut self.bytes, SCOPE_METRICS, scope_metrics_len);
@@ -314,6 +326,9 @@ impl Batch {
 
     /// By how many bytes [`Batch::push`] would make a request longer.
     pub fn len_with(resource: &[u8], parts: &[Part<'_>]) -> usize {
+        if parts.iter().all(|part| part.metrics.is_empty()) {
+            return 0;
+        }
         field_len(RESOURCE_METRICS, resource_metrics_len(resource, scope_metrics_len(parts)))
     }
 

@@ -138,6 +138,20 @@ pub struct Changes {
     pub revision: u64,
 }
 
+impl Changes {
+    /// The same objects as if they all had gone at `at_ms`: what there was to tell of them is now their end.
+    #[must_use]
+    pub fn into_ended(mut self, at_ms: u64) -> Self {
+        for (key, change) in &mut self.objects {
+            let Some(object) = change.object.take() else { continue };
+            let series = object.rendered.ended_in(None);
+            let resource = object.rendered.frame.resource().into();
+            change.ended.push(Arc::new(EndedObject { resource, series, at_ms, key: key.clone() }));
+        }
+        self
+    }
+}
+
 /// All objects at one moment.
 pub type Snapshot = Arc<BTreeMap<ObjectKey, Arc<StoredObject>>>;
 

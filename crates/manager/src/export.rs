@@ -1,0 +1,15 @@
+//! From stored series to a backend: one exporter a pipeline.
+
+mod exporter;
+mod grpc;
+mod health;
+mod http;
+mod outcome;
+mod plan;
+mod request;
+mod tls;
+mod transport;
+
+pub(crate) use exporter::{Exporter, Settings};
+pub(crate) use health::Health;
+pub(crate) use plan::{Plan, Selected, Sending};

@@ -1,0 +1,207 @@
+//! Leader election by a Lease: one voice among the replicas.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
+use kube::api::{Api, ObjectMeta, PostParams};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, timeout};
+use tracing::{info, warn};
+
+use crate::clock;
+use crate::gates::Gates;
+use crate::lease::{self, DURATION, Decision, MARGIN, decide};
+use crate::refusal::{Refusal, answer};
+use crate::telemetry::Telemetry;
+use crate::term::Term;
+use crate::wake::Wake;
+
+/// So often the Lease is renewed, or looked at.
+const PERIOD: Duration = Duration::from_secs(2);
+/// An answer that takes longer is no answer.
+const ANSWER: Duration = Duration::from_secs(4);
+
+const GATE: &str = "lease";
+
+/// The term of this replica, if it leads.
+pub(crate) type Terms = watch::Receiver<Option<Term>>;
+
+/// Takes part in the election.
+pub(crate) struct Leader {
+    leases: Api<Lease>,
+    name: String,
+    me: String,
+    terms: watch::Sender<Option<Term>>,
+    changed: Wake,
+    gates: Arc<Gates>,
+    telemetry: Arc<Telemetry>,
+    seen: Seen,
+    /// What the holders before could have stamped, in the term that is about to begin.
+    floor_ms: u64,
+}
+
+/// The Lease as it was last read.
+#[derive(Default)]
+struct Seen {
+    lease: Option<Lease>,
+    since: Option<Instant>,
+}
+
+impl Seen {
+    fn read(&mut self, lease: Lease) {
+        let spec = |lease: &Lease| lease.spec.clone();
+        let same = self.lease.as_ref().is_some_and(|known| spec(known) == spec(&lease));
+        if !same {
+            self.since = Some(Instant::now());
+        }
+        self.lease = Some(lease);
+    }
+
+    fn unchanged_for(&self) -> Duration {
+        self.since.map_or(Duration::ZERO, |since| since.elapsed())
+    }
+}
+
+impl Leader {
+    /// A candidate called `me`, for the Lease `name`. `changed` is woken when a term begins or ends.
+    pub(crate) fn new(
+        leases: Api<Lease>,
+        name: &str,
+        me: String,
+        changed: Wake,
+        gates: Arc<Gates>,
+        telemetry: Arc<Telemetry>,
+    ) -> (Self, Terms) {
+        gates.close(GATE, "the API server has not answered about the Lease yet");
+        let (terms, receiver) = watch::channel(None);
+        let seen = Seen::default();
+        let leader =
+            Self { leases, name: name.to_owned(), me, terms, changed, gates, telemetry, seen, floor_ms: 0 };
+        (leader, receiver)
+    }
+
+    /// Takes part until `stop`, then gives the Lease up if this replica has it.
+    pub(crate) async fn run(mut self, stop: impl Future<Output = ()>) {
+        let mut stop = std::pin::pin!(stop);
+        loop {
+            // Not to be interrupted: a write that is under way would be unknown to the release.
+            self.round().await;
+            tokio::select! {
+                biased;
+                () = &mut stop => break,
+                () = sleep(PERIOD) => {}
+            }
+        }
+        self.release().await;
+    }
+
+    async fn round(&mut self) {
+        let mut result = self.campaign().await;
+        // Somebody else was faster, or it is gone: what is there now decides.
+        if matches!(result, Err(Refusal::Conflict(_) | Refusal::NotFound(_))) {
+            self.seen.lease = None;
+            result = self.campaign().await;
+        }
+        match &result {
+            Ok(()) => self.gates.open(GATE),
+            Err(refusal @ Refusal::Forbidden(_)) => {
+                self.gates
+                    .note(GATE, format!("nothing is sent, because the Lease may not be used: {refusal}"));
+            }
+            Err(refusal) => self.gates.close(GATE, format!("the Lease cannot be read or renewed: {refusal}")),
+        }
+    }
+
+    async fn campaign(&mut self) -> Result<(), Refusal> {
+        // A leader knows its Lease; a conflict shows that it does not.
+        if self.terms.borrow().is_none() || self.seen.lease.is_none() {
+            match answer(self.leases.get_opt(&self.name), ANSWER).await? {
+                Some(lease) => self.seen.read(lease),
+                None => return self.create().await,
+            }
+        }
+        let spec = self.seen.lease.as_ref().and_then(|lease| lease.spec.clone()).unwrap_or_default();
+        match decide(&self.me, &spec, self.seen.unchanged_for()) {
+            Decision::Wait => {
+                self.end_term(spec.holder_identity.as_deref().unwrap_or_default());
+                Ok(())
+            }
+            Decision::Renew => self.write(&spec).await,
+            Decision::Take { floor_ms } => {
+                self.floor_ms = self.floor_ms.max(floor_ms);
+                self.write(&spec).await
+            }
+        }
+    }
+
+    /// A Lease that was there and is gone may have a holder who has not noticed.
+    async fn create(&mut self) -> Result<(), Refusal> {
+        if let Some(gone) = self.seen.lease.as_ref().and_then(|lease| lease.spec.as_ref()) {
+            if self.seen.unchanged_for() < DURATION {
+                return Ok(());
+            }
+            self.floor_ms = self.floor_ms.max(lease::spoken_for_ms(gone));
+        }
+        let (before, now_ms) = (Instant::now(), clock::now_ms());
+        let lease = Lease {
+            metadata: ObjectMeta { name: Some(self.name.clone()), ..ObjectMeta::default() },
+            spec: Some(lease::held(&LeaseSpec::default(), &self.me, now_ms)),
+        };
+        let created = answer(self.leases.create(&PostParams::default(), &lease), ANSWER).await;
+        self.written(created, before)
+    }
+
+    async fn write(&mut self, spec: &LeaseSpec) -> Result<(), Refusal> {
+        let Some(mut lease) = self.seen.lease.clone() else { return Ok(()) };
+        let (before, now_ms) = (Instant::now(), clock::now_ms());
+        lease.spec = Some(lease::held(spec, &self.me, now_ms));
+        let replaced = answer(self.leases.replace(&self.name, &PostParams::default(), &lease), ANSWER).await;
+        self.written(replaced, before)
+    }
+
+    fn written(&mut self, result: Result<Lease, Refusal>, before: Instant) -> Result<(), Refusal> {
+        self.seen.read(result?);
+        self.renewed(before + DURATION.saturating_sub(MARGIN));
+        Ok(())
+    }
+
+    fn renewed(&self, until: Instant) {
+        let current = self.terms.borrow().clone();
+        if let Some(term) = current {
+            return term.renewed(until);
+        }
+        info!(identity = self.me, "Leading");
+        self.telemetry.leader(true);
+        self.terms.send_replace(Some(Term::new(Some(until), self.floor_ms)));
+        self.changed.wake();
+    }
+
+    fn end_term(&self, holder: &str) {
+        if let Some(term) = self.terms.send_replace(None) {
+            term.end();
+            warn!(holder, "Another replica leads now");
+            self.telemetry.leader(false);
+            self.changed.wake();
+        }
+    }
+
+    async fn release(&mut self) {
+        let Some(term) = self.terms.send_replace(None) else { return };
+        term.end();
+        let Some(mut lease) = self.seen.lease.take() else { return };
+        let spec = lease.spec.unwrap_or_default();
+        if spec.holder_identity.as_deref() != Some(self.me.as_str()) {
+            return;
+        }
+        lease.spec = Some(lease::released(&spec, clock::now_ms(), term.stamped_ms()));
+        let params = PostParams::default();
+        match timeout(ANSWER, self.leases.replace(&self.name, &params, &lease)).await {
+            Ok(Ok(_)) => info!("Lease released"),
+            Ok(Err(error)) => {
+                warn!(error = %Refusal::from(&error), "Lease not released; the next leader waits for its end");
+            }
+            Err(_) => warn!("Lease not released in time; the next leader waits for its end"),
+        }
+    }
+}

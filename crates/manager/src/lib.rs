@@ -1,0 +1,48 @@
+//! The operator: watches the status of Kyma modules and exports it as metrics, as a `MetricPipeline` asks.
+//!
+//! A library only so that the project's tasks can read its tables: what it writes in a cluster, and its own metrics.
+
+mod admin;
+mod args;
+mod catalog;
+mod clock;
+mod discover;
+mod document;
+mod events;
+mod export;
+mod exporters;
+pub mod families;
+mod follow;
+mod gates;
+mod identity;
+mod known;
+mod leader;
+mod lease;
+mod log;
+pub mod names;
+mod observed;
+mod own_text;
+mod pipelines;
+mod references;
+mod refusal;
+mod render;
+mod run;
+mod selection;
+mod signals;
+mod source;
+mod sources;
+mod statuses;
+mod telemetry;
+mod term;
+mod wake;
+mod watch;
+
+use std::process::ExitCode;
+
+/// The program.
+pub fn main() -> ExitCode {
+    match args::parse() {
+        args::Command::Run(args) => run::main(args),
+        args::Command::Render(args) => render::main(&args),
+    }
+}

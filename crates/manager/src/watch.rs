@@ -1,0 +1,216 @@
+//! One task a source: discover, list, watch; each change is read, translated and stored.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
+use kube::discovery::ApiResource;
+use kube::{Api, Client};
+use status_metrics::{ObjectKey, Origin, Relist, Rendered, Set};
+use status_model::{ModuleRef, parse};
+use tokio::time::{Instant, sleep};
+use tracing::{info, warn};
+
+use crate::clock;
+use crate::discover::{Served, discover};
+use crate::follow::{Event, Failure, Follow};
+use crate::observed::Observed;
+use crate::refusal::Refusal;
+use crate::source::{Judge, Source, Verdict, WatchState};
+use crate::telemetry::Telemetry;
+use crate::wake::Wake;
+
+/// So often what is refused, or not installed, is asked for again.
+const REFUSED_AGAIN: Duration = Duration::from_secs(10);
+
+/// What all watches share.
+#[derive(Clone)]
+pub(crate) struct Context {
+    pub(crate) client: Client,
+    pub(crate) origin: Arc<Origin>,
+    pub(crate) telemetry: Arc<Telemetry>,
+    /// Told of every change of a series.
+    pub(crate) changed: Wake,
+    /// Told of every change in how a watch goes.
+    pub(crate) state_changed: Wake,
+}
+
+/// Watches a source until the task is dropped.
+pub(crate) async fn run(context: Context, source: Arc<Source>, sets: BTreeSet<Set>) {
+    let mut watch = Watch {
+        context,
+        source: &source,
+        sets,
+        judge: Judge::default(),
+        backoff: backoff(),
+        problems: HashMap::new(),
+    };
+    loop {
+        match discover(&watch.context.client, &source.module).await {
+            Ok(Some(served)) => watch.follow(served).await,
+            Ok(None) => {
+                let refusal = Refusal::NotFound("the API server does not serve it".to_owned());
+                watch.failed(&Failure { verb: "list", refusal }).await;
+            }
+            Err(refusal) => watch.failed(&Failure { verb: "list", refusal }).await,
+        }
+    }
+}
+
+fn backoff() -> ExponentialBackoff {
+    let builder = ExponentialBuilder::default().with_min_delay(Duration::from_millis(200));
+    builder.with_max_delay(Duration::from_secs(2)).with_jitter().without_max_times().build()
+}
+
+struct Watch<'a> {
+    context: Context,
+    source: &'a Source,
+    sets: BTreeSet<Set>,
+    judge: Judge,
+    backoff: ExponentialBackoff,
+    /// What could not be read of an object, so that each is told once.
+    problems: HashMap<ObjectKey, BTreeSet<(&'static str, String)>>,
+}
+
+impl<'a> Watch<'a> {
+    /// Follows the kind until it is gone.
+    async fn follow(&mut self, served: Served) {
+        let Served { resource, namespaced } = served;
+        let client = self.context.client.clone();
+        let api: Api<Observed> = match &self.source.module.namespace {
+            Some(namespace) if namespaced => Api::namespaced_with(client, namespace, &resource),
+            _ => Api::all_with(client, &resource),
+        };
+        let mut events = Follow::all(api);
+        let mut relist = None;
+        loop {
+            match events.next().await {
+                Ok(event) => self.handle(event, &resource, &mut relist),
+                // The kind may have gone, or be served in another version only: discovery tells.
+                Err(Failure { refusal: Refusal::NotFound(_), .. }) => {
+                    return sleep(self.backoff.next().unwrap_or(REFUSED_AGAIN)).await;
+                }
+                Err(failure) => self.failed(&failure).await,
+            }
+        }
+    }
+
+    fn handle(&mut self, event: Event<Observed>, kind: &ApiResource, relist: &mut Option<Relist<'a>>) {
+        match event {
+            Event::ListBegun => *relist = Some(self.source.store.relist()),
+            Event::Listed(objects) => {
+                for object in &objects {
+                    let (key, rendered) = self.render(object, kind);
+                    if let Some(relist) = relist {
+                        relist.insert(key, rendered);
+                    }
+                }
+            }
+            Event::ListDone => {
+                let changed = relist.take().is_some_and(|relist| relist.commit(clock::now_ms()));
+                self.synced();
+                self.tell(changed);
+            }
+            Event::Watching => self.synced(),
+            Event::Applied(object) => {
+                let at_ms = clock::now_ms();
+                let (key, rendered) = self.render(&object, kind);
+                let changed = self.source.store.apply(key, rendered, at_ms);
+                self.tell(changed);
+            }
+            Event::Deleted(object) => {
+                let key = ObjectKey::from(&object.module_ref(&self.source.module.name, kind));
+                self.problems.remove(&key);
+                let changed = self.source.store.delete(&key, clock::now_ms());
+                self.tell(changed);
+            }
+        }
+    }
+
+    fn render(&mut self, object: &Observed, kind: &ApiResource) -> (ObjectKey, Rendered) {
+        let module = object.module_ref(&self.source.module.name, kind);
+        let (status, problems) = parse(&object.status);
+        let mut found: BTreeSet<_> =
+            problems.iter().map(|problem| (problem.reason(), problem.to_string())).collect();
+        let translate = |set: &Set| {
+            let (samples, exceeded) = set.translate(&self.context.origin, &module, &status);
+            found.extend(exceeded.map(|exceeded| (exceeded.reason(), format!("set {set}: {exceeded}"))));
+            (*set, samples)
+        };
+        let sets: Vec<_> = self.sets.iter().map(translate).collect();
+        let key = ObjectKey::from(&module);
+        self.complain(&key, &module, found);
+        (key, Rendered::new(&self.context.origin, &module, &sets))
+    }
+
+    /// Tells each problem of an object once, as long as it lasts.
+    fn complain(&mut self, key: &ObjectKey, module: &ModuleRef, found: BTreeSet<(&'static str, String)>) {
+        let known = self.problems.get(key);
+        for (reason, problem) in &found {
+            if !known.is_some_and(|known| known.contains(&(*reason, problem.clone()))) {
+                warn!(object = %module, reason, "Status cannot be read whole: {problem}");
+                self.context.telemetry.problem(&module.group, &module.plural, reason);
+            }
+        }
+        if found.is_empty() {
+            self.problems.remove(key);
+        } else {
+            self.problems.insert(key.clone(), found);
+        }
+    }
+
+    fn synced(&mut self) {
+        self.judge.succeeded();
+        self.backoff = backoff();
+        self.say(WatchState::Synced);
+    }
+
+    async fn failed(&mut self, failure: &Failure) {
+        let module = &self.source.module;
+        self.context.telemetry.watch_error(&module.group, &module.resource, failure.refusal.reason());
+        match self.judge.failed(failure, &self.source.state(), Instant::now()) {
+            Verdict::Wait => {}
+            Verdict::Say(state) => self.say(state),
+            Verdict::End(state) => {
+                let changed = self.source.store.relist().commit(clock::now_ms());
+                self.say(state);
+                self.tell(changed);
+            }
+        }
+        let again = match failure.refusal {
+            Refusal::Forbidden(_) | Refusal::NotFound(_) => REFUSED_AGAIN,
+            _ => self.backoff.next().unwrap_or(REFUSED_AGAIN),
+        };
+        sleep(again).await;
+    }
+
+    fn say(&self, state: WatchState) {
+        let module = &self.source.module;
+        self.context.telemetry.watch_synced(&module.group, &module.resource, state == WatchState::Synced);
+        if !self.source.set_state(&state) {
+            return;
+        }
+        let resource = format!("{}.{}", module.resource, module.group);
+        match state {
+            WatchState::Pending => {}
+            WatchState::Synced => info!(module = module.name, resource, "Watching"),
+            WatchState::Forbidden { verb } => {
+                warn!(module = module.name, resource, verb, "Watching is forbidden; trying again");
+            }
+            WatchState::NotInstalled => {
+                warn!(module = module.name, resource, "The resource is not installed; looking again");
+            }
+            WatchState::Failed { error } => {
+                warn!(module = module.name, resource, error, "Watching fails; trying again");
+            }
+        }
+        self.context.state_changed.wake();
+    }
+
+    fn tell(&self, changed: bool) {
+        if changed {
+            self.context.changed.wake();
+        }
+    }
+}
