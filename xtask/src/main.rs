@@ -2,6 +2,7 @@
 
 #![expect(clippy::print_stdout, reason = "a task talks to the person who runs it")]
 
+mod demo;
 mod dependencies;
 mod generate;
 
@@ -22,6 +23,12 @@ enum Verb {
     Generate,
     /// Check that the generated files are up to date, and that dependencies point one way
     Verify,
+    /// Run the main job on a cluster in memory: seven modules, a pipeline, the real manager, a real OTLP receiver
+    Demo {
+        /// End after one round, with exit code 1 if something did not arrive
+        #[arg(long)]
+        once: bool,
+    },
 }
 
 fn main() -> anyhow::Result<()> {
@@ -29,6 +36,7 @@ fn main() -> anyhow::Result<()> {
     match Cli::parse().verb {
         Verb::Generate => generate::write(&root),
         Verb::Verify => generate::check(&root).and_then(|()| dependencies::check(&root)),
+        Verb::Demo { once } => tokio::runtime::Runtime::new()?.block_on(demo::run(once)),
     }
 }
 

@@ -26,6 +26,7 @@ mod pipelines;
 mod references;
 mod refusal;
 mod render;
+pub mod rights;
 mod run;
 mod selection;
 mod signals;
