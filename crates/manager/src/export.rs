@@ -13,3 +13,4 @@ mod transport;
 pub(crate) use exporter::{Exporter, Settings};
 pub(crate) use health::Health;
 pub(crate) use plan::{Plan, Selected, Sending};
+pub(crate) use transport::connector;

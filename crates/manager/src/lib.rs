@@ -23,6 +23,7 @@ pub mod names;
 mod observed;
 mod own_text;
 mod pipelines;
+mod push;
 mod references;
 mod refusal;
 mod render;

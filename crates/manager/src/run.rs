@@ -24,6 +24,7 @@ use crate::leader::{Leader, Terms};
 use crate::log::{self, LogFormat};
 use crate::names::{NAME, NAMESPACE};
 use crate::pipelines::{Parts, Pipelines};
+use crate::push::Push;
 use crate::sources::Watched;
 use crate::statuses::Writes;
 use crate::telemetry::Telemetry;
@@ -83,6 +84,8 @@ fn heartbeat(text: &str) -> Result<Duration, String> {
 /// Exit code 0 after an orderly stop, 2 if nothing could be begun, 1 if a part failed.
 pub(crate) fn main(args: Args) -> ExitCode {
     log::init(args.log_format, &args.log);
+    // It is the first, so that none was installed before.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(2, &anyhow::Error::new(error).context("starting the runtime")),
@@ -111,6 +114,7 @@ struct Prepared {
     client: Client,
     namespace: String,
     listener: TcpListener,
+    push: Option<Push>,
 }
 
 async fn prepare(args: Args) -> anyhow::Result<Prepared> {
@@ -133,7 +137,8 @@ async fn prepare(args: Args) -> anyhow::Result<Prepared> {
         .await
         .with_context(|| format!("listening on {} (--listen)", args.listen))?;
     let namespace = args.namespace.clone().unwrap_or_else(pod_namespace);
-    Ok(Prepared { args, catalog, client, namespace, listener })
+    let push = Push::from_environment()?;
+    Ok(Prepared { args, catalog, client, namespace, listener, push })
 }
 
 fn pod_namespace() -> String {
@@ -149,7 +154,7 @@ fn instance() -> String {
 }
 
 async fn run(prepared: Prepared) -> anyhow::Result<()> {
-    let Prepared { args, catalog, client, namespace, listener } = prepared;
+    let Prepared { args, catalog, client, namespace, listener, push } = prepared;
     let instance = instance();
     info!(version = env!("CARGO_PKG_VERSION"), instance, namespace, listen = %listener.local_addr()?, "Starting");
 
@@ -222,8 +227,14 @@ async fn run(prepared: Prepared) -> anyhow::Result<()> {
             }
             released.cancel();
         };
+        let pushed = async {
+            match push {
+                Some(push) => push.run(telemetry, released.cancelled()).await,
+                None => released.cancelled().await,
+            }
+        };
         let reconciled = pipelines.run(stop.cancelled()).map(|()| drained.cancel());
-        let (served, (), ()) = tokio::join!(served, led, reconciled);
+        let (served, (), (), ()) = tokio::join!(served, led, reconciled, pushed);
         served.context("serving HTTP")
     };
     let background = async {

@@ -22,7 +22,7 @@ pub struct Family {
     pub unit: &'static str,
     /// What kind of metric it is.
     pub type_: FamilyType,
-    /// The keys of the attributes that each point carries, sorted; those of [`CONTEXT`] are not repeated here.
+    /// The keys of the attributes that each point carries, sorted; those of `context` are not repeated here.
     pub labels: &'static [&'static str],
     /// The keys of the attributes that say where the point comes from, sorted. A key that has no value is left out.
     pub context: &'static [&'static str],

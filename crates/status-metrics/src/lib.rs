@@ -4,7 +4,8 @@
 //! A status that [`status_model::parse`] has read becomes [`Samples`] by [`Set::translate`]; an encoder makes bytes
 //! of them. Bytes of several objects are joined, never encoded again.
 //!
-//! ```
+#![cfg_attr(feature = "text", doc = "```")]
+#![cfg_attr(not(feature = "text"), doc = "```ignore")]
 //! use serde_json::json;
 //! use status_metrics::text::{Format, TextBlock, exposition};
 //! use status_metrics::{Origin, Set};
@@ -52,3 +53,8 @@ pub use sets::{SETS, Set};
 pub use store::{
     Change, Changes, Ended, EndedObject, ObjectKey, Relist, Rendered, Snapshot, Store, StoredObject,
 };
+
+/// The example of the README is a test.
+#[cfg(all(doctest, feature = "text"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -67,6 +67,13 @@ impl Reporter {
     }
 }
 
+/// The SDK goes on calling back as long as the provider lives; there is nothing to report any more.
+impl Drop for Reporter {
+    fn drop(&mut self) {
+        self.observed.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+}
+
 fn gauge(meter: &Meter, family: &'static Family, observed: Observed) -> ObservableGauge<i64> {
     let observe = move |observer: &dyn AsyncInstrument<i64>| {
         let observed = observed.lock().unwrap_or_else(PoisonError::into_inner);

@@ -32,12 +32,16 @@ impl Sample {
         Self { family, attributes, value }
     }
 
+    fn order(&self) -> (usize, &[Attribute]) {
+        (self.family.position(), &self.attributes)
+    }
+
     fn size(&self) -> usize {
         self.attributes.iter().map(|(key, value)| key.len() + value.len()).sum()
     }
 }
 
-/// The samples of one object in one metric set, in the order of [`Family::all`], each series once.
+/// The samples of one object in one metric set, in the order of [`Family::all`] and of their attributes, each series once.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Samples(Vec<Sample>);
 
@@ -58,7 +62,9 @@ impl Samples {
                 kept.push(sample);
             }
         }
-        kept.sort_by_key(|sample| sample.family.position());
+        // The order in which a resource lists its conditions means nothing, so it must not look like a change.
+        kept.sort_by(|a, b| a.order().cmp(&b.order()));
+        kept.dedup_by(|a, b| a.order() == b.order());
         (Self(kept), exceeded)
     }
 

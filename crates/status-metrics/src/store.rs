@@ -356,3 +356,34 @@ impl State {
 fn after(revision: u64) -> (Bound<u64>, Bound<u64>) {
     (Bound::Excluded(revision), Bound::Unbounded)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use status_model::parse;
+
+    use super::*;
+
+    #[test]
+    fn a_busy_object_takes_no_more_room_than_a_quiet_one_and_a_forgotten_one_none() {
+        let keda = ModuleRef::new("operator.kyma-project.io", "v1alpha1", "Keda", "default");
+        let rendered = |state| {
+            let (status, _) = parse(&json!({"state": state}));
+            let (samples, _) = Set::Module.translate(&Origin::default(), &keda, &status);
+            Rendered::new(&Origin::default(), &keda, &[(Set::Module, samples)])
+        };
+        let store = Store::new();
+        for at_ms in 0..100 {
+            store.apply((&keda).into(), rendered(if at_ms % 2 == 0 { "Ready" } else { "Warning" }), at_ms);
+            let state = store.state();
+            let ended = usize::from(at_ms > 0);
+            assert_eq!((state.changed.len(), state.ended.len(), state.ended_of.len()), (1, ended, ended));
+            assert_eq!(state.ended_of.values().map(Vec::len).sum::<usize>(), ended);
+        }
+        store.delete(&(&keda).into(), 100);
+        store.forget_ended(101);
+        let state = store.state();
+        assert!(state.objects.is_empty() && state.changed.is_empty());
+        assert!(state.ended.is_empty() && state.ended_of.is_empty());
+    }
+}

@@ -26,3 +26,8 @@ pub use condition::{Condition, ConditionStatus};
 pub use module::ModuleRef;
 pub use problem::{JsonType, Problem};
 pub use status::{ModuleStatus, State, parse};
+
+/// The example of the README is a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

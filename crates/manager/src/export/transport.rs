@@ -9,7 +9,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use pipeline_api::output::Protocol;
-use pipeline_api::{OtlpOutput, Tls};
+use pipeline_api::{OtlpOutput, Tls, TlsConfig};
 
 use super::outcome::Outcome;
 use super::{grpc, http, tls};
@@ -57,20 +57,34 @@ where
         Tls::Plaintext => tls::trusting_nobody()?,
         Tls::Tls(config) => tls::client_config(config)?,
     };
-    let mut tcp = HttpConnector::new();
-    tcp.enforce_http(false);
-    tcp.set_nodelay(true);
-    tcp.set_connect_timeout(Some(CONNECT));
-    tcp.set_keepalive(Some(Duration::from_mins(1)));
     let builder = HttpsConnectorBuilder::new().with_tls_config(config).https_or_http();
     let connector = if http2_only {
-        builder.enable_http2().wrap_connector(tcp)
+        builder.enable_http2().wrap_connector(tcp())
     } else {
-        builder.enable_all_versions().wrap_connector(tcp)
+        builder.enable_all_versions().wrap_connector(tcp())
     };
     Ok(Client::builder(TokioExecutor::new())
         .timer(TokioTimer::new())
         .pool_timer(TokioTimer::new())
         .http2_only(http2_only)
         .build(connector))
+}
+
+/// Connects to any HTTP server, and trusts the authorities of the system.
+pub(crate) fn connector() -> Result<HttpsConnector<HttpConnector>, rustls::Error> {
+    let config = tls::client_config(&TlsConfig::default())?;
+    Ok(HttpsConnectorBuilder::new()
+        .with_tls_config(config)
+        .https_or_http()
+        .enable_http1()
+        .wrap_connector(tcp()))
+}
+
+fn tcp() -> HttpConnector {
+    let mut tcp = HttpConnector::new();
+    tcp.enforce_http(false);
+    tcp.set_nodelay(true);
+    tcp.set_connect_timeout(Some(CONNECT));
+    tcp.set_keepalive(Some(Duration::from_mins(1)));
+    tcp
 }

@@ -183,6 +183,26 @@ async fn a_pipeline_that_is_pointed_elsewhere_ends_at_the_old_backend_before_it_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_managers_own_metrics_are_pushed_where_the_environment_says_so() {
+    let cluster = Cluster::empty().await;
+    for protocol in ["grpc", "http/protobuf"] {
+        let backend = backend().await;
+        let variables = [
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", backend.endpoint()),
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol.to_owned()),
+            ("OTEL_METRIC_EXPORT_INTERVAL", "200".to_owned()),
+        ];
+        let mut manager = Manager::start_in(&cluster, &[], &variables).await;
+        let leads = |view: &View| view.value("status.manager.leader", &[]).is_some_and(|value| value == 1);
+        let view = backend.wait_for(leads, PATIENCE).await.unwrap();
+        let (_, point) = view.matching("status.manager.leader", &[]).next().unwrap();
+        assert_eq!(point.resource.get("service.name").map(String::as_str), Some("status-manager"));
+        assert!(point.resource.contains_key("service.instance.id"));
+        assert!(manager.stop().await.success());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_pipeline_without_output_is_served_for_scraping() {
     let cluster = Cluster::start().await;
     cluster.pipeline("scraped", json!({"input": {"kyma": {"enabled": true}}})).await;

@@ -32,8 +32,17 @@ impl Manager {
         Self::start_with(cluster, &[]).await
     }
 
-    /// Starts a manager with more arguments, and waits until it serves.
+    /// Starts a manager with more arguments.
     pub(crate) async fn start_with(cluster: &Cluster, arguments: &[&str]) -> Self {
+        Self::start_in(cluster, arguments, &[]).await
+    }
+
+    /// Starts a manager with more arguments and variables, and waits until it serves.
+    pub(crate) async fn start_in(
+        cluster: &Cluster,
+        arguments: &[&str],
+        variables: &[(&str, String)],
+    ) -> Self {
         let listen = free_port().await;
         let log = cluster.folder.join(format!("manager-{}.log", listen.port()));
         let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_manager"));
@@ -42,7 +51,7 @@ impl Manager {
         command.arg("--config").arg(cluster.folder.join("catalog.yaml"));
         command.args(["--namespace", NAMESPACE, "--listen", &listen.to_string()]);
         command.env("STATUS_MANAGER_CLUSTER_NAME", "e2e");
-        command.args(arguments).kill_on_drop(true);
+        command.args(arguments).envs(variables.iter().cloned()).kill_on_drop(true);
         command.stderr(std::fs::File::create(&log).unwrap());
         let mut manager = Self { child: command.spawn().unwrap(), log, listen };
         until("the manager serves", async || {
