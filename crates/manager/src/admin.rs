@@ -1,6 +1,7 @@
 //! The HTTP server: `/healthz`, `/readyz`, `/metrics`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
@@ -9,6 +10,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use status_metrics::text::{Format, exposition};
 use tokio::net::TcpListener;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
 use tower_http::compression::CompressionLayer;
 
 use crate::gates::Gates;
@@ -16,6 +19,9 @@ use crate::leader::Terms;
 use crate::own_text;
 use crate::sources::Watched;
 use crate::telemetry::Telemetry;
+
+/// How long answers that are under way may take at a shutdown.
+const LAST_ANSWERS: Duration = Duration::from_secs(2);
 
 /// What is shown.
 #[derive(Clone)]
@@ -38,7 +44,23 @@ impl Admin {
             .route("/readyz", get(ready))
             .route("/metrics", get(metrics).layer(CompressionLayer::new().gzip(true)))
             .with_state(self);
-        axum::serve(listener, router).with_graceful_shutdown(stop).await
+        let stopped = CancellationToken::new();
+        let graceful = {
+            let stopped = stopped.clone();
+            async move {
+                stop.await;
+                stopped.cancel();
+            }
+        };
+        // A client that reads slowly holds nothing up.
+        let late = async {
+            stopped.cancelled().await;
+            sleep(LAST_ANSWERS).await;
+        };
+        tokio::select! {
+            result = axum::serve(listener, router).with_graceful_shutdown(graceful) => result,
+            () = late => Ok(()),
+        }
     }
 }
 

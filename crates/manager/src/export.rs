@@ -4,13 +4,15 @@ mod exporter;
 mod grpc;
 mod health;
 mod http;
+mod link;
 mod outcome;
 mod plan;
 mod request;
 mod tls;
+mod told;
 mod transport;
 
 pub(crate) use exporter::{Exporter, Settings};
 pub(crate) use health::Health;
-pub(crate) use plan::{Plan, Selected, Sending};
+pub(crate) use plan::{Claims, Plan, Selected, Sending};
 pub(crate) use transport::connector;

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pipeline_api::Endpoint;
+use pipeline_api::{Endpoint, OtlpOutput};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::export::{Exporter, Health, Plan, Sending, Settings};
+use crate::export::{Claims, Exporter, Health, Plan, Selected, Sending, Settings};
 use crate::telemetry::Telemetry;
 use crate::term::Term;
 use crate::wake::Wake;
@@ -18,9 +18,12 @@ use crate::wake::Wake;
 #[derive(Debug)]
 pub(crate) enum Wanted {
     /// Send this there.
-    Send(Arc<Sending>),
+    Send { output: Arc<OtlpOutput>, selected: Vec<Selected> },
     /// Send nothing for now.
-    Hold,
+    Hold {
+        /// Credentials are gone, and must not be used again.
+        revoked: bool,
+    },
     /// Go on as before.
     GoOn,
 }
@@ -50,11 +53,33 @@ struct Running {
     task: AbortOnDropHandle<()>,
 }
 
+impl Running {
+    fn send(&mut self, sending: Arc<Sending>) {
+        let holds = !matches!(*self.plan.borrow(), Plan::Send(_));
+        if holds || self.sending != sending {
+            self.sending = sending;
+            self.plan.send_replace(Plan::Send(Arc::clone(&self.sending)));
+        }
+    }
+
+    fn hold(&mut self, revoked: bool) {
+        let known = match *self.plan.borrow() {
+            Plan::Hold { revoked } => Some(revoked),
+            _ => None,
+        };
+        if known != Some(revoked) {
+            self.plan.send_replace(Plan::Hold { revoked });
+        }
+    }
+}
+
 /// An exporter that ends the series that it sent.
 struct Leaving {
     pipeline: String,
     endpoint: Endpoint,
     done: CancellationToken,
+    /// Without it the exporter would take its plan for changed.
+    _plan: watch::Sender<Plan>,
     _task: AbortOnDropHandle<()>,
 }
 
@@ -69,18 +94,25 @@ impl Exporters {
     }
 
     /// Runs just what is wanted. One that is pointed to another backend ends its series at the old one first.
-    pub(crate) fn ensure(&mut self, mut wanted: BTreeMap<String, Wanted>) {
+    pub(crate) fn ensure(&mut self, wanted: &BTreeMap<String, Wanted>) {
         self.leaving.retain(|leaving| !leaving.done.is_cancelled());
-        let gone: Vec<_> = self.running.keys().filter(|name| !wanted.contains_key(*name)).cloned().collect();
-        for name in gone {
-            self.end(&name);
-        }
+        let sendings = sendings(wanted);
         // All ends come before any beginning, since one may be another's predecessor.
-        wanted.retain(|name, wanted| !self.adjust(name, wanted));
+        let names: Vec<_> = self.running.keys().cloned().collect();
+        for name in names {
+            if !self.stays(&name, wanted.get(&name), sendings.get(&name)) {
+                self.end(&name, &sendings);
+            }
+        }
+        for (name, sending) in sendings {
+            match self.running.get_mut(&name) {
+                Some(running) => running.send(sending),
+                None => self.start(name, sending),
+            }
+        }
         for (name, wanted) in wanted {
-            if let Wanted::Send(sending) = wanted {
-                self.end(&name);
-                self.start(name, sending);
+            if let (Wanted::Hold { revoked }, Some(running)) = (wanted, self.running.get_mut(name)) {
+                running.hold(*revoked);
             }
         }
     }
@@ -103,39 +135,24 @@ impl Exporters {
         }
     }
 
-    /// Whether what is wanted is a matter of the exporter that runs, or of none.
-    fn adjust(&mut self, name: &str, wanted: &Wanted) -> bool {
-        let Some(running) = self.running.get_mut(name) else { return !matches!(wanted, Wanted::Send(_)) };
-        match wanted {
-            Wanted::GoOn => true,
-            Wanted::Hold => {
-                let holds = matches!(*running.plan.borrow(), Plan::Hold);
-                if !holds {
-                    running.plan.send_replace(Plan::Hold);
-                }
-                true
-            }
-            Wanted::Send(sending) => {
-                if running.sending.output.destination() != sending.output.destination() {
-                    return false;
-                }
-                let holds = matches!(*running.plan.borrow(), Plan::Hold);
-                if holds || running.sending != *sending {
-                    running.sending = Arc::clone(sending);
-                    running.plan.send_replace(Plan::Send(Arc::clone(&running.sending)));
-                }
-                true
-            }
+    /// Whether the exporter that runs is the one that is wanted, and not only one of the same name.
+    fn stays(&self, name: &str, wanted: Option<&Wanted>, sending: Option<&Arc<Sending>>) -> bool {
+        let Some(running) = self.running.get(name) else { return false };
+        match (wanted, sending) {
+            (None, _) => false,
+            (Some(_), None) => true,
+            (Some(_), Some(sending)) => running.sending.output.destination() == sending.output.destination(),
         }
     }
 
-    fn end(&mut self, name: &str) {
+    fn end(&mut self, name: &str, sendings: &Sendings) {
         let Some(running) = self.running.remove(name) else { return };
-        running.plan.send_replace(Plan::End);
+        running.plan.send_replace(Plan::End(others(name, &running.sending.output, sendings)));
         self.leaving.push(Leaving {
             pipeline: name.to_owned(),
             endpoint: running.sending.output.endpoint.clone(),
             done: running.done,
+            _plan: running.plan,
             _task: running.task,
         });
     }
@@ -167,4 +184,30 @@ impl Exporters {
         let task = AbortOnDropHandle::new(task);
         self.running.insert(name, Running { plan, sending, health, done, task });
     }
+}
+
+type Sendings = BTreeMap<String, Arc<Sending>>;
+
+/// What each pipeline is to send, with what the others send to the same backend.
+fn sendings(wanted: &BTreeMap<String, Wanted>) -> Sendings {
+    let sending = |(name, wanted): (&String, &Wanted)| match wanted {
+        Wanted::Send { output, selected } => {
+            let (output, selected) = (Arc::clone(output), selected.clone());
+            Some((name.clone(), Arc::new(Sending { output, selected, others: Claims::new() })))
+        }
+        Wanted::Hold { .. } | Wanted::GoOn => None,
+    };
+    let alone: Sendings = wanted.iter().filter_map(sending).collect();
+    let with_others = |(name, sending): (&String, &Arc<Sending>)| {
+        let (output, selected) = (Arc::clone(&sending.output), sending.selected.clone());
+        let others = others(name, &output, &alone);
+        (name.clone(), Arc::new(Sending { output, selected, others }))
+    };
+    alone.iter().map(with_others).collect()
+}
+
+/// What others send to the backend of this output.
+fn others(name: &str, output: &OtlpOutput, sendings: &Sendings) -> Claims {
+    let others = sendings.iter().filter(|(other, _)| *other != name).map(|(_, sending)| sending);
+    others.filter(|other| other.output.same_backend(output)).flat_map(|other| other.claims()).collect()
 }

@@ -61,10 +61,26 @@ type Events<K> = BoxStream<'static, kube::Result<WatchEvent<K>>>;
 
 enum State<K> {
     Start,
-    Listing { next_page: Option<String> },
-    LastPage { version: String },
-    Listed { version: String },
-    Watching { version: String, events: Events<K>, since: Instant },
+    Listing {
+        next_page: Option<String>,
+    },
+    LastPage {
+        version: String,
+    },
+    Listed {
+        version: String,
+    },
+    /// The API server has answered; an error may still follow at once.
+    Opened {
+        version: String,
+        events: Events<K>,
+        since: Instant,
+    },
+    Watching {
+        version: String,
+        events: Events<K>,
+        since: Instant,
+    },
 }
 
 /// The next state, and what to tell, if anything.
@@ -103,7 +119,8 @@ where
             State::Listing { next_page } => self.list(next_page).await,
             State::LastPage { version } => (State::Listed { version }, Some(Ok(Event::ListDone))),
             State::Listed { version } => self.watch(version).await,
-            State::Watching { version, events, since } => watched(version, events, since).await,
+            State::Opened { version, events, since } => opened(version, events, since).await,
+            State::Watching { version, events, since } => watched(version, events, since, SILENCE).await,
         }
     }
 
@@ -123,7 +140,6 @@ where
                 };
                 (state, Some(Ok(Event::Listed(page.items))))
             }
-            Err(Refusal::Gone(_)) => (State::Start, None),
             Err(refusal) => (State::Start, Some(Err(Failure { verb: "list", refusal }))),
         }
     }
@@ -138,20 +154,31 @@ where
         match answer(self.api.watch(&params, &version), TIMEOUT).await {
             Ok(events) => {
                 let events = events.into_stream().boxed();
-                let state = State::Watching { version, events, since: Instant::now() };
-                (state, Some(Ok(Event::Watching)))
+                (State::Opened { version, events, since: Instant::now() }, None)
             }
-            Err(Refusal::Gone(_)) => (State::Start, None),
-            Err(refusal) => (State::Listed { version }, Some(Err(Failure { verb: "watch", refusal }))),
+            Err(refusal) => failed(version, refusal),
         }
     }
 }
 
-async fn watched<K: Resource>(version: String, mut events: Events<K>, since: Instant) -> Step<K> {
-    let failed =
-        |version, refusal| (State::Listed { version }, Some(Err(Failure { verb: "watch", refusal })));
+/// Waits for a sign that the watch works: an event, or that no error comes for a moment.
+async fn opened<K: Resource>(version: String, events: Events<K>, since: Instant) -> Step<K> {
+    match watched(version, events, since, SHORTEST).await {
+        (State::Watching { version, events, since }, None) => {
+            (State::Watching { version, events, since }, Some(Ok(Event::Watching)))
+        }
+        step => step,
+    }
+}
+
+async fn watched<K: Resource>(
+    version: String,
+    mut events: Events<K>,
+    since: Instant,
+    silence: Duration,
+) -> Step<K> {
     let of = |object: &K| object.resource_version().unwrap_or_default();
-    match timeout(SILENCE, events.next()).await {
+    match timeout(silence, events.next()).await {
         Ok(Some(Ok(WatchEvent::Added(object) | WatchEvent::Modified(object)))) => {
             (State::Watching { version: of(&object), events, since }, Some(Ok(Event::Applied(object))))
         }
@@ -161,11 +188,9 @@ async fn watched<K: Resource>(version: String, mut events: Events<K>, since: Ins
         Ok(Some(Ok(WatchEvent::Bookmark(bookmark)))) => {
             (State::Watching { version: bookmark.metadata.resource_version, events, since }, None)
         }
-        Ok(Some(Ok(WatchEvent::Error(status)))) => match Refusal::from(&*status) {
-            Refusal::Gone(_) => (State::Start, None),
-            refusal => failed(version, refusal),
-        },
+        Ok(Some(Ok(WatchEvent::Error(status)))) => failed(version, Refusal::from(&*status)),
         Ok(Some(Err(error))) => failed(version, Refusal::from(&error)),
+        Err(_) if silence < SILENCE => (State::Watching { version, events, since }, None),
         Ok(None) | Err(_) => {
             if since.elapsed() < SHORTEST {
                 sleep(SHORTEST).await;
@@ -173,4 +198,13 @@ async fn watched<K: Resource>(version: String, mut events: Events<K>, since: Ins
             (State::Listed { version }, None)
         }
     }
+}
+
+/// The watch goes on where it was, unless the API server does not remember that far back.
+fn failed<K>(version: String, refusal: Refusal) -> Step<K> {
+    let state = match refusal {
+        Refusal::Gone(_) => State::Start,
+        _ => State::Listed { version },
+    };
+    (state, Some(Err(Failure { verb: "watch", refusal })))
 }

@@ -100,10 +100,15 @@ impl Feed {
     }
 
     async fn until_not_ours(&self) {
+        // One look is not believed: an API server that has just started may not know its CRDs yet.
+        let not_ours = async || owner(&self.client).await.is_ok_and(|owner| owner != CrdOwner::Ours);
         loop {
             sleep(LOOK_AGAIN).await;
-            if owner(&self.client).await.is_ok_and(|owner| owner != CrdOwner::Ours) {
-                return;
+            if not_ours().await {
+                sleep(LOOK_FOR_OURS).await;
+                if not_ours().await {
+                    return;
+                }
             }
         }
     }
@@ -139,6 +144,7 @@ impl Feed {
     }
 
     fn change(&self, change: impl FnOnce(&mut BTreeMap<String, Pipeline>)) {
+        self.gates.open(GATE);
         self.known.update(|known| change(known.get_or_insert_default()));
         self.changed.wake();
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use kube::api::{Api, ObjectMeta, PostParams};
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 
 use crate::clock;
@@ -61,6 +61,12 @@ impl Seen {
     fn unchanged_for(&self) -> Duration {
         self.since.map_or(Duration::ZERO, |since| since.elapsed())
     }
+
+    /// How long a holder that is silent still has the Lease; the whole period once it is over.
+    fn until_free(&self) -> Duration {
+        let rest = DURATION.saturating_sub(self.unchanged_for());
+        if rest.is_zero() { PERIOD } else { rest }
+    }
 }
 
 impl Leader {
@@ -90,7 +96,7 @@ impl Leader {
             tokio::select! {
                 biased;
                 () = &mut stop => break,
-                () = sleep(PERIOD) => {}
+                () = sleep(self.seen.until_free().min(PERIOD)) => {}
             }
         }
         self.release().await;
@@ -124,11 +130,13 @@ impl Leader {
         let spec = self.seen.lease.as_ref().and_then(|lease| lease.spec.clone()).unwrap_or_default();
         match decide(&self.me, &spec, self.seen.unchanged_for()) {
             Decision::Wait => {
-                self.end_term(spec.holder_identity.as_deref().unwrap_or_default());
+                self.end_term(spec.holder_identity.as_deref().unwrap_or("nobody"));
                 Ok(())
             }
             Decision::Renew => self.write(&spec).await,
             Decision::Take { floor_ms } => {
+                // Others may have spoken since: what this replica had still to say belongs to a term that is over.
+                self.end_term("nobody");
                 self.floor_ms = self.floor_ms.max(floor_ms);
                 self.write(&spec).await
             }
@@ -152,10 +160,15 @@ impl Leader {
         self.written(created, before)
     }
 
+    /// Up to which time points are, or could have been, stamped.
+    fn stamped_ms(&self) -> u64 {
+        self.terms.borrow().as_ref().map_or(self.floor_ms, |term| term.stamped_ms().max(self.floor_ms))
+    }
+
     async fn write(&mut self, spec: &LeaseSpec) -> Result<(), Refusal> {
         let Some(mut lease) = self.seen.lease.clone() else { return Ok(()) };
         let (before, now_ms) = (Instant::now(), clock::now_ms());
-        lease.spec = Some(lease::held(spec, &self.me, now_ms));
+        lease.spec = Some(lease::held(spec, &self.me, now_ms.max(self.stamped_ms())));
         let replaced = answer(self.leases.replace(&self.name, &PostParams::default(), &lease), ANSWER).await;
         self.written(replaced, before)
     }
@@ -180,28 +193,35 @@ impl Leader {
     fn end_term(&self, holder: &str) {
         if let Some(term) = self.terms.send_replace(None) {
             term.end();
-            warn!(holder, "Another replica leads now");
+            warn!(holder, "Not leading any more");
             self.telemetry.leader(false);
             self.changed.wake();
         }
     }
 
     async fn release(&mut self) {
+        let stamped_ms = self.stamped_ms();
         let Some(term) = self.terms.send_replace(None) else { return };
         term.end();
-        let Some(mut lease) = self.seen.lease.take() else { return };
+        let mut result = self.give_up(stamped_ms).await;
+        if let Err(Refusal::Conflict(_)) = result {
+            // A renewal that was not answered was written all the same.
+            self.seen.lease = answer(self.leases.get_opt(&self.name), ANSWER).await.ok().flatten();
+            result = self.give_up(stamped_ms).await;
+        }
+        match result {
+            Ok(()) => info!("Lease released"),
+            Err(error) => warn!(%error, "Lease not released; the next leader waits for its end"),
+        }
+    }
+
+    async fn give_up(&mut self, stamped_ms: u64) -> Result<(), Refusal> {
+        let Some(mut lease) = self.seen.lease.take() else { return Ok(()) };
         let spec = lease.spec.unwrap_or_default();
         if spec.holder_identity.as_deref() != Some(self.me.as_str()) {
-            return;
+            return Ok(());
         }
-        lease.spec = Some(lease::released(&spec, clock::now_ms(), term.stamped_ms()));
-        let params = PostParams::default();
-        match timeout(ANSWER, self.leases.replace(&self.name, &params, &lease)).await {
-            Ok(Ok(_)) => info!("Lease released"),
-            Ok(Err(error)) => {
-                warn!(error = %Refusal::from(&error), "Lease not released; the next leader waits for its end");
-            }
-            Err(_) => warn!("Lease not released in time; the next leader waits for its end"),
-        }
+        lease.spec = Some(lease::released(&spec, clock::now_ms(), stamped_ms));
+        answer(self.leases.replace(&self.name, &PostParams::default(), &lease), ANSWER).await.map(|_| ())
     }
 }

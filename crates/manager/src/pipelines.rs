@@ -18,7 +18,7 @@ use tracing::{info, warn};
 use crate::catalog::Catalog;
 use crate::clock;
 use crate::events::News;
-use crate::export::{Selected, Sending};
+use crate::export::Selected;
 use crate::exporters::{self, Exporters, Wanted};
 use crate::gates::Gates;
 use crate::identity::Identity;
@@ -64,6 +64,8 @@ pub(crate) struct Pipelines {
     references: References,
     sources: Option<Sources>,
     exporters: Option<Exporters>,
+    /// What each pipeline came to last, for the time in which a Secret that it refers to is being looked up.
+    resolved: BTreeMap<String, Resolved>,
     /// The last status of each pipeline, by its name and uid.
     statuses: BTreeMap<(String, String), MetricPipelineStatus>,
 }
@@ -72,7 +74,15 @@ impl Pipelines {
     pub(crate) fn new(parts: Parts) -> Self {
         let references = References::new(parts.client.clone(), parts.changed.clone());
         let woken = parts.changed.subscribe();
-        Self { parts, woken, references, sources: None, exporters: None, statuses: BTreeMap::new() }
+        Self {
+            parts,
+            woken,
+            references,
+            sources: None,
+            exporters: None,
+            resolved: BTreeMap::new(),
+            statuses: BTreeMap::new(),
+        }
     }
 
     /// Reconciles until `stop`, then sends what is pending.
@@ -145,7 +155,7 @@ impl Pipelines {
     }
 
     fn resolve(
-        &self,
+        &mut self,
         pipelines: &BTreeMap<String, Pipeline>,
         now: SystemTime,
     ) -> BTreeMap<String, Resolution> {
@@ -157,19 +167,29 @@ impl Pipelines {
             (name.clone(), resolution)
         };
         let mut resolutions: BTreeMap<_, _> = pipelines.iter().map(resolve_one).collect();
-        let candidates: Vec<_> = resolutions
-            .iter()
-            .filter_map(|(name, resolution)| {
-                let created = pipelines.get(name)?.created;
-                Some(Candidate { name, created, resolved: resolution.as_ref().ok()? })
-            })
-            .collect();
+        self.remember(&resolutions);
+        let mut candidates = Vec::with_capacity(self.resolved.len());
+        for (name, resolved) in &self.resolved {
+            let created = pipelines.get(name).and_then(|pipeline| pipeline.created);
+            candidates.push(Candidate { name, created, resolved });
+        }
         for (younger, older) in duplicates(&candidates) {
-            if let Some(Ok(resolved)) = resolutions.remove(&younger) {
-                resolutions.insert(younger, Err(Invalid::duplicate_of(older, resolved)));
+            let Some(resolution) = resolutions.get_mut(&younger) else { continue };
+            if let Ok(resolved) = resolution.clone() {
+                *resolution = Err(Invalid::duplicate_of(older, resolved));
             }
         }
         resolutions
+    }
+
+    /// A pipeline whose Secret is being looked up goes on as before, and so is in others' way as before.
+    fn remember(&mut self, resolutions: &BTreeMap<String, Resolution>) {
+        self.resolved.retain(|name, _| {
+            resolutions.get(name).and_then(|it| it.as_ref().err()).is_some_and(Invalid::is_pending)
+        });
+        let resolved =
+            resolutions.iter().filter_map(|(name, it)| Some((name.clone(), it.as_ref().ok()?.clone())));
+        self.resolved.extend(resolved);
     }
 
     fn watch(&mut self, resolutions: &BTreeMap<String, Resolution>) {
@@ -197,20 +217,21 @@ impl Pipelines {
         let wanted = resolutions.iter().filter_map(|(name, resolution)| {
             let wanted = match resolution {
                 Err(invalid) if invalid.is_pending() => Wanted::GoOn,
-                Err(_) => Wanted::Hold,
+                Err(invalid) if invalid.input_disabled() => return None,
+                Err(invalid) => Wanted::Hold { revoked: invalid.misses_secret() },
                 Ok(resolved) => {
                     let selection = resolved.selection.as_ref()?;
-                    let output = resolved.output.clone()?;
+                    let output = Arc::new(resolved.output.clone()?);
                     let selected = selection::modules(&self.parts.catalog, selection).filter_map(|module| {
                         let source = Arc::clone(sources.get(module)?);
                         Some(Selected { source, sets: selection::sets(selection) })
                     });
-                    Wanted::Send(Arc::new(Sending { output, selected: selected.collect() }))
+                    Wanted::Send { output, selected: selected.collect() }
                 }
             };
             Some((name.clone(), wanted))
         });
-        exporters.ensure(wanted.collect());
+        exporters.ensure(&wanted.collect());
     }
 
     /// Decides the statuses, and has those written that say something new.

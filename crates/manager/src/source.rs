@@ -1,9 +1,9 @@
 //! One resource of the catalog: its series, and how its watch goes.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use status_metrics::Store;
-use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::catalog::Module;
@@ -21,8 +21,7 @@ pub(crate) const FORBIDDEN_AFTER: Duration = Duration::from_mins(5);
 pub(crate) struct Source {
     pub(crate) module: Module,
     pub(crate) store: Store,
-    state: watch::Sender<WatchState>,
-    since: Instant,
+    state: Mutex<(WatchState, Instant)>,
 }
 
 /// How a watch goes.
@@ -48,27 +47,34 @@ pub(crate) enum WatchState {
 
 impl Source {
     pub(crate) fn new(module: Module) -> Self {
-        let state = watch::Sender::new(WatchState::Pending);
-        Self { module, store: Store::new(), state, since: Instant::now() }
+        Self { module, store: Store::new(), state: Mutex::new((WatchState::Pending, Instant::now())) }
+    }
+
+    /// It is watched again: the series that it has stay until the new list is there.
+    pub(crate) fn begin_again(&self) {
+        *self.lock() = (WatchState::Pending, Instant::now());
     }
 
     /// How the watch goes now.
     pub(crate) fn state(&self) -> WatchState {
-        self.state.borrow().clone()
+        self.lock().0.clone()
     }
 
     /// Whether it was begun just now, so that it is too early to say that it is not listed.
     pub(crate) fn is_young(&self) -> bool {
-        self.since.elapsed() < GRACE
+        self.lock().1.elapsed() < GRACE
     }
 
     /// Sets how the watch goes; tells whether that is news.
     pub(crate) fn set_state(&self, state: &WatchState) -> bool {
-        self.state.send_if_modified(|known| {
-            let news = known != state;
-            known.clone_from(state);
-            news
-        })
+        let known = &mut self.lock().0;
+        let news = known != state;
+        known.clone_from(state);
+        news
+    }
+
+    fn lock(&self) -> MutexGuard<'_, (WatchState, Instant)> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The resources that are watched now: those that some pipeline selects, and nothing else.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use status_metrics::Set;
 use tokio::task::JoinHandle;
@@ -33,6 +33,8 @@ impl Watched {
 pub(crate) struct Sources {
     context: Context,
     running: BTreeMap<Module, Running>,
+    /// All that ever ran: an exporter may still hold the series of one.
+    known: BTreeMap<Module, Weak<Source>>,
     watched: Watched,
 }
 
@@ -44,7 +46,7 @@ struct Running {
 
 impl Sources {
     pub(crate) fn new(context: Context, watched: Watched) -> Self {
-        Self { context, running: BTreeMap::new(), watched }
+        Self { context, running: BTreeMap::new(), known: BTreeMap::new(), watched }
     }
 
     /// Watches just what is wanted. A source whose sets change is listed again into the series that it has.
@@ -58,13 +60,23 @@ impl Sources {
             let source = match self.running.get(module) {
                 Some(running) if running.sets == *sets => continue,
                 Some(running) => Arc::clone(&running.source),
-                None => Arc::new(Source::new(module.clone())),
+                None => self.source(module),
             };
             let task = AbortOnDropHandle::new(self.spawn(&source, sets));
             let running = Running { source, sets: sets.clone(), _task: task };
             self.running.insert(module.clone(), running);
         }
         self.watched.set(self.running.values().map(|running| Arc::clone(&running.source)).collect());
+    }
+
+    /// A source that somebody still holds goes on where it was, so that its series are not ended and begun again.
+    fn source(&mut self, module: &Module) -> Arc<Source> {
+        let known = self.known.get(module).and_then(Weak::upgrade);
+        let source = known
+            .inspect(|source| source.begin_again())
+            .unwrap_or_else(|| Arc::new(Source::new(module.clone())));
+        self.known.insert(module.clone(), Arc::downgrade(&source));
+        source
     }
 
     fn spawn(&self, source: &Arc<Source>, sets: &BTreeSet<Set>) -> JoinHandle<()> {

@@ -50,10 +50,14 @@ pub(crate) async fn run(client: Client, gates: Arc<Gates>, mut writes: watch::Re
         written.retain(|name, _| wanted.contains_key(name));
         let mut failed = false;
         for (name, write) in &wanted {
-            if written.get(name) == Some(write) || write.term.time_left().is_none() {
+            if written.get(name) == Some(write) {
                 continue;
             }
-            match apply(&pipelines, name, &write.status).await {
+            let Some(left) = write.term.time_left() else {
+                failed = true;
+                continue;
+            };
+            match apply(&pipelines, name, &write.status, left.min(TIMEOUT)).await {
                 Ok(()) => {
                     gates.open(GATE);
                     written.insert(name.clone(), write.clone());
@@ -86,6 +90,7 @@ async fn apply(
     pipelines: &Api<MetricPipeline>,
     name: &str,
     status: &MetricPipelineStatus,
+    within: Duration,
 ) -> Result<(), Refusal> {
     let patch = json!({
         "apiVersion": MetricPipeline::api_version(&()),
@@ -93,7 +98,7 @@ async fn apply(
         "status": status,
     });
     let params = PatchParams::apply(FIELD_MANAGER).force();
-    match answer(pipelines.patch_status(name, &params, &Patch::Apply(patch)), TIMEOUT).await {
+    match answer(pipelines.patch_status(name, &params, &Patch::Apply(patch)), within).await {
         // It was deleted meanwhile.
         Ok(_) | Err(Refusal::NotFound(_)) => Ok(()),
         Err(refusal) => Err(refusal),

@@ -8,7 +8,7 @@ use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use kube::discovery::ApiResource;
 use kube::{Api, Client};
 use status_metrics::{ObjectKey, Origin, Relist, Rendered, Set};
-use status_model::{ModuleRef, parse};
+use status_model::ModuleRef;
 use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 
@@ -58,9 +58,10 @@ pub(crate) async fn run(context: Context, source: Arc<Source>, sets: BTreeSet<Se
     }
 }
 
+/// 0.1 s doubling to 1 s, to which the jitter adds up to as much again.
 fn backoff() -> ExponentialBackoff {
-    let builder = ExponentialBuilder::default().with_min_delay(Duration::from_millis(200));
-    builder.with_max_delay(Duration::from_secs(2)).with_jitter().without_max_times().build()
+    let builder = ExponentialBuilder::default().with_min_delay(Duration::from_millis(100));
+    builder.with_max_delay(Duration::from_secs(1)).with_jitter().without_max_times().build()
 }
 
 struct Watch<'a> {
@@ -109,17 +110,21 @@ impl<'a> Watch<'a> {
             }
             Event::ListDone => {
                 let changed = relist.take().is_some_and(|relist| relist.commit(clock::now_ms()));
+                let snapshot = self.source.store.snapshot();
+                self.problems.retain(|key, _| snapshot.contains_key(key));
                 self.synced();
                 self.tell(changed);
             }
             Event::Watching => self.synced(),
             Event::Applied(object) => {
+                self.synced();
                 let at_ms = clock::now_ms();
                 let (key, rendered) = self.render(&object, kind);
                 let changed = self.source.store.apply(key, rendered, at_ms);
                 self.tell(changed);
             }
             Event::Deleted(object) => {
+                self.synced();
                 let key = ObjectKey::from(&object.module_ref(&self.source.module.name, kind));
                 self.problems.remove(&key);
                 let changed = self.source.store.delete(&key, clock::now_ms());
@@ -130,7 +135,7 @@ impl<'a> Watch<'a> {
 
     fn render(&mut self, object: &Observed, kind: &ApiResource) -> (ObjectKey, Rendered) {
         let module = object.module_ref(&self.source.module.name, kind);
-        let (status, problems) = parse(&object.status);
+        let (status, problems) = object.read();
         let mut found: BTreeSet<_> =
             problems.iter().map(|problem| (problem.reason(), problem.to_string())).collect();
         let translate = |set: &Set| {
@@ -174,6 +179,7 @@ impl<'a> Watch<'a> {
             Verdict::Say(state) => self.say(state),
             Verdict::End(state) => {
                 let changed = self.source.store.relist().commit(clock::now_ms());
+                self.problems.clear();
                 self.say(state);
                 self.tell(changed);
             }

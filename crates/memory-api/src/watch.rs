@@ -210,8 +210,9 @@ impl Watch {
     }
 }
 
+/// The type comes first, as the real API server has it: a client that does not know it yet has to keep the whole object.
 fn line(event: &Value) -> String {
-    format!("{event}\n")
+    format!("{{\"type\":{},\"object\":{}}}\n", event["type"], event["object"])
 }
 
 fn error(failure: &Failure) -> String {

@@ -207,8 +207,12 @@ impl Invalid {
     /// stored under another version of the schema. What the error quotes in double quotes is left out: it may be
     /// a value from the spec.
     pub fn unreadable(error: &str) -> Self {
-        let parts = error.split('"').enumerate();
-        let kept: String = parts.map(|(i, part)| if i % 2 == 0 { part } else { "\"..\"" }).collect();
+        let kept = match (error.find('"'), error.rfind('"')) {
+            (Some(first), Some(last)) if first < last => {
+                [&error[..first], "\"..\"", &error[last + 1..]].concat()
+            }
+            _ => error.to_owned(),
+        };
         Self {
             problems: vec![Problem::Unreadable(text::quoted(&kept))],
             input: Input::Unknown,
@@ -252,6 +256,17 @@ impl Invalid {
     /// Whether the pipeline's input is disabled.
     pub fn input_disabled(&self) -> bool {
         self.input == Input::Disabled
+    }
+
+    /// Whether a Secret cannot be had, so that the credentials that were in it must not be used again.
+    pub fn misses_secret(&self) -> bool {
+        let is_missing = |problem: &Problem| {
+            matches!(
+                problem,
+                Problem::SecretMissing { .. } | Problem::KeyMissing(_) | Problem::SecretForbidden { .. }
+            )
+        };
+        self.problems.iter().any(is_missing)
     }
 
     /// When the passing of time alone may change the answer.

@@ -158,7 +158,7 @@ impl OtlpOutput {
     }
 
     /// Whether a backend could not tell the requests of the two apart.
-    pub(crate) fn same_backend(&self, other: &Self) -> bool {
+    pub fn same_backend(&self, other: &Self) -> bool {
         self.endpoint == other.endpoint
             && self.user == other.user
             && self.sorted_headers() == other.sorted_headers()

@@ -21,11 +21,12 @@ mod condition;
 mod module;
 mod problem;
 mod status;
+mod text;
 
 pub use condition::{Condition, ConditionStatus};
 pub use module::ModuleRef;
 pub use problem::{JsonType, Problem};
-pub use status::{ModuleStatus, State, parse};
+pub use status::{ModuleStatus, State, parse, parse_text};
 
 /// The example of the README is a test.
 #[cfg(doctest)]

@@ -105,6 +105,18 @@ pub enum JsonType {
 }
 
 impl JsonType {
+    /// The type of the value that a valid JSON text has.
+    pub(crate) fn of_text(text: &str) -> Self {
+        match text.trim_start().bytes().next() {
+            Some(b'{') => Self::Object,
+            Some(b'[') => Self::List,
+            Some(b'"') => Self::String,
+            Some(b't' | b'f') => Self::Bool,
+            Some(b'-' | b'0'..=b'9') => Self::Number,
+            _ => Self::Null,
+        }
+    }
+
     /// The type of `value`.
     pub fn of(value: &Value) -> Self {
         match value {

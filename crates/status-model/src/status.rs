@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::condition::{self, Condition};
 use crate::problem::{JsonType, Problem};
+use crate::text;
 
 /// What a module says about itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -86,6 +87,20 @@ pub fn parse(status: &Value) -> (ModuleStatus, Vec<Problem>) {
     let state = parse_state(fields.get("state").unwrap_or(&Value::Null), &mut problems);
     let conditions = parse_conditions(fields.get("conditions").unwrap_or(&Value::Null), &mut problems);
     (ModuleStatus { state, conditions }, problems)
+}
+
+/// Reads a status from JSON text, as [`parse`] does. What is not looked at may be anything: nested to any depth, or a number
+/// beyond all bounds. Total as well: a text that is not JSON is an object without what could not be read.
+///
+/// ```
+/// use status_model::{State, parse_text};
+///
+/// let deep = "[".repeat(100_000) + &"]".repeat(100_000);
+/// let (status, problems) = parse_text(&format!(r#"{{"state": "Ready", "deep": {deep}}}"#));
+/// assert_eq!((status.state, problems), (Some(State::Ready), vec![]));
+/// ```
+pub fn parse_text(text: &str) -> (ModuleStatus, Vec<Problem>) {
+    parse(&text::read(text))
 }
 
 fn parse_state(value: &Value, problems: &mut Vec<Problem>) -> Option<State> {

@@ -3,7 +3,7 @@
 use proptest::collection::{hash_map, vec};
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use status_model::{State, parse};
+use status_model::{State, parse, parse_text};
 
 /// Any JSON value, with the field names that the parser looks for more often than chance would have them.
 fn any_json() -> impl Strategy<Value = Value> {
@@ -46,6 +46,21 @@ proptest! {
             prop_assert!(!problem.to_string().is_empty());
             prop_assert!(problem.reason().chars().all(|c| c.is_ascii_alphabetic()));
         }
+    }
+
+    #[test]
+    fn a_text_reads_as_its_value(value in any_json()) {
+        prop_assert_eq!(parse_text(&value.to_string()), parse(&value));
+    }
+
+    #[test]
+    fn any_text_can_be_read(text in ".{0,64}", depth in 0usize..100_000) {
+        parse_text(&text);
+        let deep = "[".repeat(depth) + &"]".repeat(depth);
+        let conditions = format!(r#"[{{"type": "A", "status": "True", "reason": {deep}}}, {deep}]"#);
+        let (status, problems) = parse_text(&format!(r#"{{"state": {deep}, "conditions": {conditions}}}"#));
+        prop_assert_eq!(status.conditions.len(), 1);
+        prop_assert_eq!(problems.len(), if depth == 0 { 0 } else { 2 });
     }
 
     #[test]

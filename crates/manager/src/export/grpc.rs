@@ -49,7 +49,7 @@ impl Client {
     pub(crate) async fn send(&self, body: Bytes) -> Outcome {
         let mut grpc = self.grpc.clone();
         if let Err(error) = grpc.ready().await {
-            return Outcome::failed(chain(&*error));
+            return Outcome::unanswered(chain(&*error));
         }
         let mut request = Request::new(body);
         *request.metadata_mut() = self.metadata.clone();
@@ -63,7 +63,7 @@ impl Client {
 /// A status that was made from an error of the connection says nothing about the request.
 fn of_error(status: &Status) -> Outcome {
     match Error::source(status) {
-        Some(error) => Outcome::failed(chain(error)),
+        Some(error) => Outcome::unanswered(chain(error)),
         None => Outcome::of_status(status),
     }
 }

@@ -12,28 +12,56 @@ const GRACE: Duration = Duration::from_secs(5);
 pub(crate) struct Health {
     /// Whether anything was ever accepted.
     delivered: bool,
+    /// Whether anything was accepted of what is being sent now.
+    accepting: bool,
     /// What was lost since the last complete export that was accepted whole.
     lost: Option<Lost>,
     failing: Option<Failing>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Lost {
-    All(String),
-    Some(String),
+struct Lost {
+    all: bool,
+    error: Said,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Failing {
     since: SystemTime,
-    error: String,
+    error: Said,
+}
+
+/// What a backend said. A text that differs in its numbers only is the same: it would be written to the status again and
+/// again.
+#[derive(Debug, Clone, Eq)]
+struct Said(String);
+
+impl PartialEq for Said {
+    fn eq(&self, other: &Self) -> bool {
+        let without_digits = |text: &str| text.chars().filter(|c| !c.is_ascii_digit()).collect::<String>();
+        self.0 == other.0 || without_digits(&self.0) == without_digits(&other.0)
+    }
+}
+
+impl Said {
+    /// Keeps the text that there is, if the new one says the same.
+    fn after(known: Option<&Self>, text: String) -> Self {
+        let text = Self(text);
+        known.filter(|known| **known == text).cloned().unwrap_or(text)
+    }
 }
 
 impl Health {
+    /// Requests are about to be sent that belong together.
+    pub(crate) fn begin(&mut self) {
+        self.accepting = false;
+    }
+
     /// A request was accepted whole.
     pub(crate) fn accepted(&mut self) {
         self.failing = None;
         self.delivered = true;
+        self.accepting = true;
     }
 
     /// Every request of a complete export was accepted whole.
@@ -43,32 +71,50 @@ impl Health {
 
     /// A part of a request was refused.
     pub(crate) fn partial(&mut self, message: String) {
-        self.failing = None;
-        self.lost = Some(Lost::Some(message));
+        self.accepted();
+        self.lose(message);
     }
 
     /// A request was refused.
     pub(crate) fn refused(&mut self, error: String) {
         self.failing = None;
-        self.lost = Some(Lost::All(error));
+        self.lose(error);
     }
 
     /// A request failed and is tried again.
     pub(crate) fn failed(&mut self, error: String, now: SystemTime) {
-        let failing = self.failing.get_or_insert_with(|| Failing { since: now, error: error.clone() });
-        // A text that differs in its numbers only would be written to the status again and again.
-        if without_digits(&failing.error) != without_digits(&error) {
-            failing.error = error;
-        }
+        let since = self.failing.as_ref().map_or(now, |failing| failing.since);
+        let error = Said::after(self.failing.as_ref().map(|failing| &failing.error), error);
+        self.failing = Some(Failing { since, error });
+    }
+
+    /// Nothing is sent for now, so that nothing fails.
+    pub(crate) fn held(&mut self) {
+        self.failing = None;
+    }
+
+    fn lose(&mut self, error: String) {
+        let error = Said::after(self.lost.as_ref().map(|lost| &lost.error), error);
+        self.lost = Some(Lost { all: !self.accepting, error });
+    }
+
+    /// Whether a status and a log line would say the same.
+    pub(crate) fn says_the_same_as(&self, other: &Self) -> bool {
+        (self.delivered, &self.lost, &self.failing) == (other.delivered, &other.lost, &other.failing)
     }
 
     /// What the status says, and when it will say something else if nothing happens.
     pub(crate) fn flow(&self, now: SystemTime) -> (FlowHealth, Option<SystemTime>) {
         match (&self.lost, &self.failing) {
-            (Some(Lost::All(error)), _) => (FlowHealth::AllDropped { error: error.clone() }, None),
-            (Some(Lost::Some(error)), _) => (FlowHealth::SomeDropped { error: error.clone() }, None),
+            (Some(Lost { all, error: Said(error) }), _) => {
+                let error = error.clone();
+                (
+                    if *all { FlowHealth::AllDropped { error } } else { FlowHealth::SomeDropped { error } },
+                    None,
+                )
+            }
             (None, Some(Failing { since, error })) if now >= *since + GRACE => {
-                let (error, since) = (error.clone(), *since);
+                let (error, since) = (error.0.clone(), *since);
                 (FlowHealth::BackendUnavailable { error, since }, None)
             }
             (None, failing) => {
@@ -77,10 +123,6 @@ impl Health {
             }
         }
     }
-}
-
-fn without_digits(text: &str) -> String {
-    text.chars().filter(|character| !character.is_ascii_digit()).collect()
 }
 
 #[cfg(test)]
@@ -108,13 +150,30 @@ mod tests {
     #[test]
     fn what_was_lost_stays_said_until_a_complete_export_is_accepted_whole() {
         let mut health = Health::default();
-        health.refused("quota".to_owned());
-        assert_eq!(health.flow(T).0, FlowHealth::AllDropped { error: "quota".to_owned() });
-        health.partial("3 points".to_owned());
+        health.refused("quota 1".to_owned());
+        assert_eq!(health.flow(T).0, FlowHealth::AllDropped { error: "quota 1".to_owned() });
+        let said = health.clone();
+        health.refused("quota 2".to_owned());
+        assert!(health.says_the_same_as(&said), "a number makes no news");
+        health.begin();
+        health.partial("points are too old".to_owned());
         health.accepted();
         health.failed("away".to_owned(), T);
-        assert_eq!(health.flow(T + GRACE).0, FlowHealth::SomeDropped { error: "3 points".to_owned() });
+        let error = "points are too old".to_owned();
+        assert_eq!(health.flow(T + GRACE).0, FlowHealth::SomeDropped { error });
         health.completed();
         assert_eq!(health.flow(T + GRACE), (FlowHealth::Healthy, None));
+    }
+
+    #[test]
+    fn all_is_refused_only_if_nothing_of_one_pass_is_accepted() {
+        let mut health = Health::default();
+        health.begin();
+        health.accepted();
+        health.refused("too large".to_owned());
+        assert_eq!(health.flow(T).0, FlowHealth::SomeDropped { error: "too large".to_owned() });
+        health.begin();
+        health.refused("too large".to_owned());
+        assert_eq!(health.flow(T).0, FlowHealth::AllDropped { error: "too large".to_owned() });
     }
 }

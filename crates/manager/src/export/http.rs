@@ -52,7 +52,7 @@ impl Client {
     pub(crate) async fn send(&self, body: Bytes) -> Outcome {
         let body = match compressed(self.compression, body) {
             Ok(body) => body,
-            Err(error) => return Outcome::failed(format!("compressing the request: {error}")),
+            Err(error) => return Outcome::unanswered(format!("compressing the request: {error}")),
         };
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = Method::POST;
@@ -60,7 +60,7 @@ impl Client {
         *request.headers_mut() = self.headers.clone();
         match self.connections.request(request).await {
             Ok(response) => judge(response).await,
-            Err(error) => Outcome::failed(chain(&error)),
+            Err(error) => Outcome::unanswered(chain(&error)),
         }
     }
 }
@@ -88,7 +88,7 @@ where
     let content_type = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
     match (head.status.is_success(), read) {
         (true, Ok(body)) => accepted(content_type, &body.to_bytes()),
-        (true, Err(error)) => Outcome::failed(format!("the answer breaks off: {error}")),
+        (true, Err(error)) => Outcome::unanswered(format!("the answer breaks off: {error}")),
         (false, body) => {
             let body = body.map(http_body_util::Collected::to_bytes).unwrap_or_default();
             Outcome::of_http(
@@ -106,9 +106,9 @@ fn accepted(content_type: &str, body: &Bytes) -> Outcome {
     match content_type {
         PROTOBUF => match ExportMetricsServiceResponse::decode(body.clone()) {
             Ok(response) => Outcome::of_response(&response),
-            Err(error) => Outcome::failed(format!("the answer is not OTLP: {error}")),
+            Err(error) => Outcome::unanswered(format!("the answer is not OTLP: {error}")),
         },
-        other if other.starts_with("text/html") => Outcome::failed(
+        other if other.starts_with("text/html") => Outcome::unanswered(
             "the answer is a web page and not OTLP; endpoint and path may belong to something else",
         ),
         _ => Outcome::Accepted,

@@ -27,18 +27,34 @@ pub(crate) enum Outcome {
         /// What it said.
         error: String,
     },
-    /// It may work later.
-    Failed {
-        /// What the backend or the connection said.
+    /// The backend may take it later.
+    Retry {
+        /// What it said.
         error: String,
-        /// The backend asks to wait so long.
+        /// It asks to wait so long.
         after: Option<Duration>,
+    },
+    /// Nobody knows what became of it.
+    Unanswered {
+        /// What the connection said.
+        error: String,
     },
 }
 
 impl Outcome {
-    pub(crate) fn failed(error: impl Into<String>) -> Self {
-        Self::Failed { error: error.into(), after: None }
+    pub(crate) fn unanswered(error: impl Into<String>) -> Self {
+        Self::Unanswered { error: error.into() }
+    }
+
+    /// The same with another text.
+    pub(crate) fn map_text(self, map: impl FnOnce(String) -> String) -> Self {
+        match self {
+            Self::Accepted => Self::Accepted,
+            Self::Partial { rejected, message } => Self::Partial { rejected, message: map(message) },
+            Self::Refused { error } => Self::Refused { error: map(error) },
+            Self::Retry { error, after } => Self::Retry { error: map(error), after },
+            Self::Unanswered { error } => Self::Unanswered { error: map(error) },
+        }
     }
 
     /// Of an answer that says that the request was taken.
@@ -86,7 +102,7 @@ impl Outcome {
     }
 
     fn retry(error: String, after: Option<Duration>) -> Self {
-        Self::Failed { error, after: after.map(|after| after.min(LONGEST_WAIT)) }
+        Self::Retry { error, after: after.map(|after| after.min(LONGEST_WAIT)) }
     }
 }
 
@@ -116,8 +132,8 @@ mod tests {
     /// The seconds to wait before the next try; -1 if the backend says nothing of it.
     fn waits(outcome: &Outcome) -> Option<i64> {
         match outcome {
-            Outcome::Failed { after: Some(after), .. } => i64::try_from(after.as_secs()).ok(),
-            Outcome::Failed { after: None, .. } => Some(-1),
+            Outcome::Retry { after: Some(after), .. } => i64::try_from(after.as_secs()).ok(),
+            Outcome::Retry { after: None, .. } => Some(-1),
             _ => None,
         }
     }

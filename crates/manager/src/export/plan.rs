@@ -6,6 +6,7 @@ use std::sync::Arc;
 use pipeline_api::OtlpOutput;
 use status_metrics::Set;
 
+use crate::catalog::Module;
 use crate::source::Source;
 
 /// What an exporter is to do.
@@ -14,18 +15,26 @@ pub(crate) enum Plan {
     /// Send this there.
     Send(Arc<Sending>),
     /// Send nothing, and remember how far the backend was told: the configuration is not valid now.
-    Hold,
-    /// End every series at the backend, and stop.
-    End,
+    Hold {
+        /// Credentials are gone, and must not be used again.
+        revoked: bool,
+    },
+    /// End every series at the backend, but for what others send there, and stop.
+    End(Claims),
     /// Send what is pending, and stop: the series live on under the next leader.
     Drain,
 }
 
+/// Series that belong to somebody.
+pub(crate) type Claims = BTreeSet<(Module, Set)>;
+
 /// What to send, and where.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(crate) struct Sending {
-    pub(crate) output: OtlpOutput,
+    pub(crate) output: Arc<OtlpOutput>,
     pub(crate) selected: Vec<Selected>,
+    /// What other pipelines send to the same backend: not to be ended there.
+    pub(crate) others: Claims,
 }
 
 /// A source, and which of its series are sent.
@@ -35,14 +44,17 @@ pub(crate) struct Selected {
     pub(crate) sets: BTreeSet<Set>,
 }
 
-impl PartialEq for Selected {
-    fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.source, &other.source) && self.sets == other.sets
+impl Sending {
+    /// What it sends.
+    pub(crate) fn claims(&self) -> impl Iterator<Item = (Module, Set)> {
+        self.selected
+            .iter()
+            .flat_map(|Selected { source, sets }| sets.iter().map(|set| (source.module.clone(), *set)))
     }
 }
 
-impl PartialEq for Sending {
+impl PartialEq for Selected {
     fn eq(&self, other: &Self) -> bool {
-        self.output == other.output && self.selected == other.selected
+        Arc::ptr_eq(&self.source, &other.source) && self.sets == other.sets
     }
 }

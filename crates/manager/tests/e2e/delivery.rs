@@ -169,6 +169,31 @@ async fn a_pipeline_that_is_disabled_narrowed_or_deleted_ends_its_series() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_module_that_goes_from_one_pipeline_to_another_of_the_same_backend_lives_on() {
+    let (cluster, backend) = (Cluster::start().await, backend().await);
+    let selecting = |modules: &[&str]| {
+        let mut spec = to(&backend);
+        spec["input"]["kyma"]["modules"] = json!(modules);
+        spec
+    };
+    cluster.pipeline("a", selecting(&["nats", "keda"])).await;
+    cluster.pipeline("b", selecting(&["telemetry"])).await;
+    let _manager = Manager::start_with(&cluster, &["--heartbeat", "5m"]).await;
+    backend.wait_for(|view| view.live().len() == 9, PATIENCE).await.unwrap();
+
+    cluster.pipeline("a", selecting(&["nats"])).await;
+    cluster.pipeline("b", selecting(&["telemetry", "keda"])).await;
+    cluster.reason("b", "ConfigurationGenerated", "GatewayConfigured").await;
+    cluster.patch_status("Keda", json!({"state": "Error"})).await;
+    let error = [("name", "keda"), ("state", "Error")];
+    backend.wait_for(|view| view.value(STATE, &error).is_some(), PATIENCE).await.unwrap();
+    assert_eq!(backend.view().live().len(), 9);
+    cluster.delete_pipeline("a").await;
+    backend.wait_for(|view| view.live().len() == 6, PATIENCE).await.unwrap();
+    assert_no_violation(&backend);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_pipeline_that_is_pointed_elsewhere_ends_at_the_old_backend_before_it_begins_at_the_new_one() {
     let (cluster, old, new) = (Cluster::start().await, backend().await, backend().await);
     cluster.pipeline("backend", to(&old)).await;
