@@ -17,7 +17,7 @@ struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Watch a cluster and export metrics, as its `MetricPipeline`s ask (the default)
+    /// Watch a cluster and export metrics, as each MetricPipeline asks (the default)
     Run(run::Args),
     /// Print the metrics of custom resources from files or standard input, without a cluster
     Render(render::Args),

@@ -39,8 +39,6 @@ struct File {
 pub(crate) enum ConfigError {
     #[error("reading the configuration file {path}")]
     Read { path: String, source: std::io::Error },
-    #[error("{path}: {message}")]
-    Parse { path: String, message: String },
     #[error("{path}:{line}: {message}")]
     Invalid { path: String, line: u64, message: String },
 }
@@ -69,8 +67,11 @@ impl Catalog {
     }
 
     fn parse(path: &str, text: &str) -> Result<Self, ConfigError> {
-        let file: File = serde_saphyr::from_str(text)
-            .map_err(|error| ConfigError::Parse { path: path.to_owned(), message: error.to_string() })?;
+        let options = serde_saphyr::options! { with_snippet: false };
+        let file: File = serde_saphyr::from_str_with_options(text, options).map_err(|error| {
+            let line = error.location().map_or(1, |location| location.line());
+            ConfigError::Invalid { path: path.to_owned(), line, message: without_place(&error.to_string()) }
+        })?;
         let mut seen = HashMap::new();
         for entry in &file.modules {
             let line = entry.referenced.line();
@@ -110,6 +111,18 @@ impl Catalog {
     pub(crate) fn name_of(&self, group: &str, resource: &str) -> Option<&str> {
         let module = self.modules.iter().find(|module| module.group == group && module.resource == resource);
         module.map(|module| module.name.as_str())
+    }
+}
+
+/// The parser tells the place in words of its own; it stands before the message already.
+fn without_place(message: &str) -> String {
+    let message = message.split_once(" at line ").map_or(message, |(message, _)| message);
+    let message = message.strip_prefix("error: ").unwrap_or(message);
+    match message {
+        "unexpected end of input" => "the file is empty; it needs `modules`".to_owned(),
+        // The only list there is.
+        "expected sequence start" => "modules: expected a list".to_owned(),
+        other => other.to_owned(),
     }
 }
 
@@ -162,6 +175,8 @@ mod tests {
         insta::assert_snapshot!(message(
             "modules:\n  - {name: a, group: g.io, resource: kedas}\n  - {name: a, group: h.io, resource: kedas}\n"
         ));
+        insta::assert_snapshot!(message("modules: 5\n"));
+        insta::assert_snapshot!(message(""));
         insta::assert_snapshot!(message("modules:\n  - {name: Keda, group: g.io, resource: kedas}\n"));
     }
 }

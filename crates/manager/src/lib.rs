@@ -5,6 +5,7 @@
 mod admin;
 mod args;
 mod catalog;
+mod causes;
 mod clock;
 mod discover;
 mod document;

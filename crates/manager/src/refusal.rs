@@ -1,9 +1,10 @@
 //! What the API server said, in words for people.
 
-use std::error::Error;
 use std::time::Duration;
 
 use http::StatusCode;
+
+use crate::causes::chain;
 
 /// How long an answer of the API server may take.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(10);
@@ -88,18 +89,4 @@ pub(crate) async fn answer<T>(
             Err(Refusal::Unanswered(format!("no answer from the API server within {} s", within.as_secs())))
         }
     }
-}
-
-/// The error and its causes, each said once.
-pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let said = cause.to_string();
-        if !text.contains(&said) {
-            text = format!("{text}: {said}");
-        }
-        source = cause.source();
-    }
-    text
 }

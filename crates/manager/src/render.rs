@@ -45,7 +45,7 @@ pub(crate) struct Args {
 enum Output {
     /// Prometheus text format 0.0.4
     Prometheus,
-    /// `OpenMetrics` 1.0
+    /// OpenMetrics 1.0
     Openmetrics,
     /// One export request in OTLP's JSON encoding
     OtlpJson,

@@ -18,6 +18,7 @@ use tracing::{error, info};
 
 use crate::admin::Admin;
 use crate::catalog::Catalog;
+use crate::causes::chain;
 use crate::gates::Gates;
 use crate::known::{Feed, Known};
 use crate::leader::{Leader, Terms};
@@ -103,7 +104,7 @@ pub(crate) fn main(args: Args) -> ExitCode {
 }
 
 fn fail(code: u8, error: &anyhow::Error) -> ExitCode {
-    error!("{error:#}");
+    error!("{}", chain(&**error));
     ExitCode::from(code)
 }
 
@@ -124,9 +125,11 @@ async fn prepare(args: Args) -> anyhow::Result<Prepared> {
     };
     let mut config = match &args.kubeconfig {
         Some(file) => {
-            let kubeconfig = Kubeconfig::read_from(file)
-                .with_context(|| format!("reading the kubeconfig {}", file.display()))?;
-            Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?
+            let using = || format!("using the kubeconfig {} (--kubeconfig)", file.display());
+            let kubeconfig = Kubeconfig::read_from(file).with_context(using)?;
+            Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
+                .await
+                .with_context(using)?
         }
         None => Config::infer().await.context("finding the API server (--kubeconfig names a kubeconfig)")?,
     };

@@ -21,7 +21,7 @@ use tonic::{Request, Status};
 
 use super::outcome::Outcome;
 use super::transport::{USER_AGENT, client};
-use crate::refusal::chain;
+use crate::causes::chain;
 
 const EXPORT: &str = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
 

@@ -15,8 +15,8 @@ use prost::Message;
 
 use super::outcome::Outcome;
 use super::transport::{USER_AGENT, client};
+use crate::causes::chain;
 use crate::clock;
-use crate::refusal::chain;
 
 const PROTOBUF: &str = "application/x-protobuf";
 /// More of an answer is not read.
