@@ -1,5 +1,6 @@
 //! From stored series to a backend: one exporter a pipeline.
 
+mod connect;
 mod exporter;
 mod grpc;
 mod health;
@@ -12,7 +13,7 @@ mod tls;
 mod told;
 mod transport;
 
+pub(crate) use connect::connector;
 pub(crate) use exporter::{Exporter, Settings};
 pub(crate) use health::Health;
 pub(crate) use plan::{Claims, Plan, Selected, Sending};
-pub(crate) use transport::connector;

@@ -28,6 +28,7 @@ mod push;
 mod references;
 mod refusal;
 mod render;
+mod reports;
 pub mod rights;
 mod run;
 mod selection;

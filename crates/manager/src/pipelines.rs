@@ -7,17 +7,12 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use kube::Client;
-use pipeline_api::{
-    Candidate, FlowHealth, GatewayHealth, Invalid, MetricPipelineStatus, ModulesObservation, Observed,
-    Resolved, Selection, ServiceAccount, duplicates, needs_write, resolve, status,
-};
-use tokio::sync::{mpsc, watch};
+use pipeline_api::{Candidate, Invalid, Resolved, Selection, duplicates, resolve};
+use tokio::sync::watch;
 use tokio::time::sleep;
-use tracing::{info, warn};
 
 use crate::catalog::Catalog;
 use crate::clock;
-use crate::events::News;
 use crate::export::Selected;
 use crate::exporters::{self, Exporters, Wanted};
 use crate::gates::Gates;
@@ -25,27 +20,25 @@ use crate::identity::Identity;
 use crate::known::{Known, Pipeline};
 use crate::leader::Terms;
 use crate::references::References;
+use crate::reports::{Reports, View};
 use crate::selection;
-use crate::source::{Source, WatchState};
+use crate::source::WatchState;
 use crate::sources::{Sources, Watched};
-use crate::statuses::{Write, Writes};
 use crate::wake::{Wake, Woken};
 use crate::watch::Context;
 
 /// At the latest then everything is looked at again.
 const AGAIN: Duration = Duration::from_secs(30);
-/// What it is too early for is looked at again so soon.
-const AGAIN_SOON: Duration = Duration::from_secs(1);
 /// For so long every replica remembers what ended.
 const REMEMBERED: Duration = Duration::from_mins(10);
 
-type Resolution = Result<Resolved, Invalid>;
+/// What a pipeline comes to.
+pub(crate) type Resolution = Result<Resolved, Invalid>;
 
 /// What the loop is given once.
 pub(crate) struct Parts {
     pub(crate) client: Client,
     pub(crate) catalog: Catalog,
-    pub(crate) manager: ServiceAccount,
     pub(crate) known: Known,
     pub(crate) watched: Watched,
     pub(crate) identity: watch::Receiver<Identity>,
@@ -53,8 +46,7 @@ pub(crate) struct Parts {
     pub(crate) exporting: exporters::Shared,
     pub(crate) gates: Arc<Gates>,
     pub(crate) changed: Wake,
-    pub(crate) writes: watch::Sender<Writes>,
-    pub(crate) news: mpsc::Sender<News>,
+    pub(crate) reports: Reports,
 }
 
 /// The loop.
@@ -66,23 +58,13 @@ pub(crate) struct Pipelines {
     exporters: Option<Exporters>,
     /// What each pipeline came to last, for the time in which a Secret that it refers to is being looked up.
     resolved: BTreeMap<String, Resolved>,
-    /// The last status of each pipeline, by its name and uid.
-    statuses: BTreeMap<(String, String), MetricPipelineStatus>,
 }
 
 impl Pipelines {
     pub(crate) fn new(parts: Parts) -> Self {
         let references = References::new(parts.client.clone(), parts.changed.clone());
         let woken = parts.changed.subscribe();
-        Self {
-            parts,
-            woken,
-            references,
-            sources: None,
-            exporters: None,
-            resolved: BTreeMap::new(),
-            statuses: BTreeMap::new(),
-        }
+        Self { parts, woken, references, sources: None, exporters: None, resolved: BTreeMap::new() }
     }
 
     /// Reconciles until `stop`, then sends what is pending.
@@ -112,7 +94,8 @@ impl Pipelines {
         let resolutions = self.resolve(&pipelines, now);
         self.watch(&resolutions);
         self.export(&resolutions);
-        let wakes = self.write(&pipelines, &resolutions, now);
+        let said = self.report(&pipelines, &resolutions, now);
+        let wakes = resolutions.values().filter_map(recheck_at).chain(said).filter(|wake| *wake > now).min();
         wakes.map_or(AGAIN, |at| at.duration_since(now).unwrap_or_default().min(AGAIN))
     }
 
@@ -149,8 +132,7 @@ impl Pipelines {
         };
         if !same {
             self.exporters = term.map(|term| Exporters::new(self.parts.exporting.clone(), term));
-            self.statuses.clear();
-            self.parts.writes.send_replace(Writes::new());
+            self.parts.reports.forget();
         }
     }
 
@@ -234,144 +216,31 @@ impl Pipelines {
         exporters.ensure(&wanted.collect());
     }
 
-    /// Decides the statuses, and has those written that say something new.
-    fn write(
+    fn report(
         &mut self,
         pipelines: &BTreeMap<String, Pipeline>,
         resolutions: &BTreeMap<String, Resolution>,
         now: SystemTime,
     ) -> Option<SystemTime> {
-        let mut wakes: Vec<SystemTime> = Vec::new();
-        let mut writes = Writes::new();
-        let mut statuses = BTreeMap::new();
-        for (name, resolution) in resolutions {
-            let Some(pipeline) = pipelines.get(name) else { continue };
-            wakes.extend(match resolution {
-                Ok(resolved) => resolved.recheck_at,
-                Err(invalid) => invalid.recheck_at(),
-            });
-            let Some(exporters) = &self.exporters else { continue };
-            if resolution.as_ref().is_err_and(Invalid::is_pending) {
-                continue;
-            }
-            let health = exporters.health(name).unwrap_or_default();
-            let (flow, wake) = health.flow(now);
-            wakes.extend(wake);
-            let key = (name.clone(), pipeline.uid.clone());
-            let previous = self.statuses.get(&key).unwrap_or(&pipeline.status);
-            let next = if self.is_too_early(resolution) {
-                wakes.push(now + AGAIN_SOON);
-                previous.clone()
-            } else {
-                self.status(pipeline, resolution, flow, previous, now)
-            };
-            self.tell(name, pipeline, previous, &next);
-            if needs_write(Some(&pipeline.status), &next) {
-                let (seen, term) = (pipeline.version.clone(), exporters.term().clone());
-                writes.insert(name.clone(), Write { seen, status: next.clone(), term });
-            }
-            statuses.insert(key, next);
-        }
-        self.statuses = statuses;
-        self.parts.writes.send_if_modified(|known| {
-            let news = *known != writes;
-            *known = writes;
-            news
-        });
-        wakes.into_iter().filter(|wake| *wake > now).min()
-    }
-
-    /// A list usually comes at once: that it has not come yet is said only if it does not.
-    fn is_too_early(&self, resolution: &Resolution) -> bool {
-        let (Some(selection), Some(sources)) = (selected(resolution), &self.sources) else { return false };
-        let is_early = |source: &Arc<Source>| source.state() == WatchState::Pending && source.is_young();
-        selection::modules(&self.parts.catalog, selection)
-            .filter_map(|module| sources.get(module))
-            .any(is_early)
-    }
-
-    fn status(
-        &self,
-        pipeline: &Pipeline,
-        resolution: &Resolution,
-        flow: FlowHealth,
-        previous: &MetricPipelineStatus,
-        now: SystemTime,
-    ) -> MetricPipelineStatus {
-        let modules = match (selected(resolution), &self.sources) {
-            (Some(selection), Some(sources)) => {
-                let source = |module: &_| sources.get(module);
-                ModulesObservation::Report(selection::report(&self.parts.catalog, selection, source))
-            }
-            _ => ModulesObservation::Pending,
+        let view = View {
+            catalog: &self.parts.catalog,
+            identity: &self.parts.identity.borrow(),
+            sources: self.sources.as_ref(),
+            exporters: self.exporters.as_ref()?,
         };
-        let observed = Observed {
-            generation: pipeline.generation,
-            configuration: resolution.as_ref(),
-            gateway: self.gateway(&modules),
-            flow,
-            modules,
-            manager: &self.parts.manager,
-        };
-        status(&observed, Some(previous), now)
+        self.parts.reports.report(&view, pipelines, resolutions, now)
     }
+}
 
-    fn gateway(&self, modules: &ModulesObservation) -> GatewayHealth {
-        if let Err(why) = &*self.parts.identity.borrow() {
-            return GatewayHealth::NotReady { waiting_for: format!("the identity of the cluster: {why}") };
-        }
-        let pending = match modules {
-            ModulesObservation::Report(report) => report.pending.first(),
-            ModulesObservation::Pending => None,
-        };
-        match pending {
-            Some(kind) => GatewayHealth::NotReady {
-                waiting_for: format!("the first list of {}.{}", kind.resource, kind.group),
-            },
-            None => GatewayHealth::Ready,
-        }
-    }
-
-    /// Logs what is new, and has it told as events.
-    fn tell(
-        &self,
-        name: &str,
-        pipeline: &Pipeline,
-        previous: &MetricPipelineStatus,
-        next: &MetricPipelineStatus,
-    ) {
-        for condition in &next.conditions {
-            let known = previous.conditions.iter().find(|known| known.type_ == condition.type_);
-            if known
-                .is_some_and(|known| (&known.status, &known.reason) == (&condition.status, &condition.reason))
-            {
-                continue;
-            }
-            let (kind, reason, message) = (&condition.type_, &condition.reason, &condition.message);
-            let is_problem = condition.status == "False";
-            if is_problem {
-                warn!(pipeline = name, condition = kind, reason, "{message}");
-            } else {
-                info!(pipeline = name, condition = kind, reason, "{message}");
-            }
-            let recovered = known.is_some_and(|known| known.status == "False") && condition.status == "True";
-            if is_problem || recovered {
-                let news = News {
-                    pipeline: name.to_owned(),
-                    uid: pipeline.uid.clone(),
-                    is_problem,
-                    reason: reason.clone(),
-                    message: message.clone(),
-                };
-                // Where events cannot be written as fast as things happen, the conditions still say them.
-                let _ = self.parts.news.try_send(news);
-            }
-        }
+fn recheck_at(resolution: &Resolution) -> Option<SystemTime> {
+    match resolution {
+        Ok(resolved) => resolved.recheck_at,
+        Err(invalid) => invalid.recheck_at(),
     }
 }
 
 /// What a pipeline selects, whether or not its output is valid.
-fn selected(resolution: &Resolution) -> Option<&Selection> {
+pub(crate) fn selected(resolution: &Resolution) -> Option<&Selection> {
     match resolution {
         Ok(resolved) => resolved.selection.as_ref(),
         Err(invalid) => invalid.selection(),

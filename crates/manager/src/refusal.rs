@@ -72,6 +72,7 @@ impl From<&kube::Error> for Refusal {
     fn from(error: &kube::Error) -> Self {
         match error {
             kube::Error::Api(status) => Self::from(&**status),
+            kube::Error::Service(error) => Self::Unanswered(chain(&**error)),
             kube::Error::SerdeError(_) => Self::Answered(chain(error)),
             _ => Self::Unanswered(chain(error)),
         }

@@ -26,6 +26,7 @@ use crate::log::{self, LogFormat};
 use crate::names::{NAME, NAMESPACE};
 use crate::pipelines::{Parts, Pipelines};
 use crate::push::Push;
+use crate::reports::Reports;
 use crate::sources::Watched;
 use crate::statuses::Writes;
 use crate::telemetry::Telemetry;
@@ -206,7 +207,6 @@ async fn run(prepared: Prepared) -> anyhow::Result<()> {
     let pipelines = Pipelines::new(Parts {
         client: client.clone(),
         catalog,
-        manager: ServiceAccount::new(namespace, NAME),
         known,
         watched,
         identity,
@@ -214,8 +214,7 @@ async fn run(prepared: Prepared) -> anyhow::Result<()> {
         exporting,
         gates: Arc::clone(&gates),
         changed,
-        writes,
-        news,
+        reports: Reports::new(ServiceAccount::new(namespace, NAME), writes, news),
     });
 
     // A stop goes through in order: exporters send what is pending, then the Lease is released, then nothing is served.

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::task::Poll;
 
 use ::http::uri::PathAndQuery;
-use ::http::{StatusCode, header};
+use ::http::{HeaderMap, StatusCode, header};
 use bytes::{Buf, BufMut, Bytes};
 use futures::future::BoxFuture;
 use hyper::body::Incoming;
@@ -19,9 +19,10 @@ use tonic::codec::{Codec, CompressionEncoding, DecodeBuf, Decoder, EncodeBuf, En
 use tonic::metadata::MetadataMap;
 use tonic::{Request, Status};
 
+use super::connect::{USER_AGENT, client};
 use super::outcome::Outcome;
-use super::transport::{USER_AGENT, client};
 use crate::causes::chain;
+use crate::clock;
 
 const EXPORT: &str = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
 
@@ -60,11 +61,15 @@ impl Client {
     }
 }
 
-/// A status that was made from an error of the connection says nothing about the request.
+/// A status that was made from an error of the connection says nothing about the request; an HTTP status that is not a success
+/// does, also without gRPC.
 fn of_error(status: &Status) -> Outcome {
-    match Error::source(status) {
-        Some(error) => Outcome::unanswered(chain(error)),
-        None => Outcome::of_status(status),
+    let Some(error) = Error::source(status) else { return Outcome::of_status(status) };
+    match error.downcast_ref::<NotGrpc>() {
+        Some(answer) if !answer.status.is_success() => {
+            Outcome::of_http(answer.status, &answer.headers, "", clock::now())
+        }
+        _ => Outcome::unanswered(chain(error)),
     }
 }
 
@@ -72,10 +77,14 @@ fn of_error(status: &Status) -> Outcome {
 #[derive(Clone)]
 struct Checked(legacy::Client<HttpsConnector<HttpConnector>, tonic::body::Body>);
 
-/// An answer that is not gRPC.
+/// An answer that is not gRPC, as from a proxy in between.
 #[derive(Debug, thiserror::Error)]
-#[error("the answer is not gRPC (content type '{0}'); the endpoint may belong to something else")]
-struct NotGrpc(String);
+#[error("the answer is not gRPC (content type '{content_type}'); the endpoint may belong to something else")]
+struct NotGrpc {
+    content_type: String,
+    status: StatusCode,
+    headers: HeaderMap,
+}
 
 impl tower::Service<::http::Request<tonic::body::Body>> for Checked {
     type Response = ::http::Response<Incoming>;
@@ -92,11 +101,11 @@ impl tower::Service<::http::Request<tonic::body::Body>> for Checked {
             let response = response.await?;
             let content_type = response.headers().get(header::CONTENT_TYPE);
             let content_type = content_type.and_then(|value| value.to_str().ok()).unwrap_or_default();
-            // Another status than 200 has a meaning of its own, also without gRPC.
-            if response.status() == StatusCode::OK && !content_type.starts_with("application/grpc") {
-                return Err(NotGrpc(content_type.to_owned()).into());
+            if content_type.starts_with("application/grpc") {
+                return Ok(response);
             }
-            Ok(response)
+            let (content_type, status) = (content_type.to_owned(), response.status());
+            Err(NotGrpc { content_type, status, headers: response.into_parts().0.headers }.into())
         })
     }
 }

@@ -13,8 +13,8 @@ use pipeline_api::OtlpOutput;
 use pipeline_api::output::Compression;
 use prost::Message;
 
+use super::connect::{USER_AGENT, client};
 use super::outcome::Outcome;
-use super::transport::{USER_AGENT, client};
 use crate::causes::chain;
 use crate::clock;
 

@@ -45,7 +45,7 @@ impl Link {
         let within = within.min(ANSWER);
         let outcome = match timeout(within, self.transport.send(body)).await {
             Ok(outcome) => outcome,
-            Err(_) => Outcome::unanswered(format!("no answer within {} s", within.as_secs())),
+            Err(_) => Outcome::unanswered(format!("no answer within {} s", within.as_secs_f64().ceil())),
         };
         self.judge(&outcome);
         outcome.map_text(|text| self.without_credentials(text))

@@ -244,4 +244,6 @@ async fn a_pipeline_without_output_is_served_for_scraping() {
         manager.get("/metrics", "application/openmetrics-text; version=1.0.0, text/plain; q=0.5").await;
     assert_eq!(page.content_type, "application/openmetrics-text; version=1.0.0; charset=utf-8");
     openmetrics_parser::openmetrics::parse_openmetrics(&page.text).unwrap();
+    let (whole, compressed) = (manager.page_bytes("identity").await, manager.page_bytes("gzip").await);
+    assert!(compressed.len() * 4 < whole.len(), "{} of {} bytes", compressed.len(), whole.len());
 }

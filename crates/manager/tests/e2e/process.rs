@@ -83,6 +83,15 @@ impl Manager {
         }
     }
 
+    /// The bytes of `/metrics` in an encoding.
+    pub(crate) async fn page_bytes(&self, encoding: &str) -> Bytes {
+        let client: Client<_, Empty<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
+        let request =
+            http::Request::get(format!("http://{}/metrics", self.listen)).header("accept-encoding", encoding);
+        let response = client.request(request.body(Empty::new()).unwrap()).await.unwrap();
+        response.into_body().collect().await.unwrap().to_bytes()
+    }
+
     pub(crate) async fn readyz(&self) -> (u16, String) {
         let answer = self.get("/readyz", "*/*").await;
         (answer.status, answer.text)

@@ -264,3 +264,75 @@ async fn another_managers_crd_is_left_alone() {
     cluster.apply(&serde_json::to_value(pipeline_api::crd()).unwrap()).await;
     cluster.reason("backend", "TelemetryFlowHealthy", "FlowHealthy").await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backend_that_closes_is_slow_or_asks_to_wait_gets_the_same_request_again() {
+    let (cluster, backend) = (Cluster::start().await, backend().await);
+    cluster.pipeline("backend", to(&backend)).await;
+    let _manager = Manager::start(&cluster).await;
+    backend.wait_for(is_complete, PATIENCE).await.unwrap();
+    let faults = [
+        ("Error", BackendFault::Close),
+        ("Warning", BackendFault::Hang),
+        (
+            "Processing",
+            BackendFault::http(429, "quota").with_retry_after(std::time::Duration::from_secs(1)).into(),
+        ),
+        ("Deleting", BackendFault::grpc(Code::Unavailable, "restarting").into()),
+    ];
+    for (state, fault) in faults {
+        let before = backend.requests().len();
+        backend.faults().next(1, fault);
+        cluster.patch_status("Keda", json!({"state": state})).await;
+        let attributes = [("name", "keda"), ("state", state)];
+        let view = backend.wait_for(|view| view.value(STATE, &attributes).is_some(), PATIENCE).await.unwrap();
+        let since = &view.requests()[before..];
+        let failed = since.iter().position(|request| request.taken().is_empty()).unwrap();
+        // Of a request that was cut off nothing is known.
+        let [first, second] = [&since[failed].body, &since[failed + 1].body];
+        assert!(first.is_empty() || first == second, "other bytes after {state}");
+    }
+    backend.faults().always(BackendFault::http(429, "quota of 7 exceeded"));
+    cluster.patch_status("Keda", json!({"state": "Ready"})).await;
+    let said = cluster.reason("backend", "TelemetryFlowHealthy", "BackendUnavailable").await;
+    assert!(said.contains("429 Too Many Requests") && said.contains("nothing is lost yet"), "{said}");
+    backend.faults().clear();
+    cluster.reason("backend", "TelemetryFlowHealthy", "FlowHealthy").await;
+    assert_no_violation(&backend);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_the_api_server_is_away_nothing_changes_and_its_return_needs_no_help() {
+    let (mut cluster, backend) = (Cluster::start().await, backend().await);
+    if cluster.memory.is_none() {
+        return; // It cannot be stopped from here.
+    }
+    cluster.pipeline("backend", to(&backend)).await;
+    let manager = Manager::start_with(&cluster, &["--heartbeat", "1s"]).await;
+    backend.wait_for(is_complete, PATIENCE).await.unwrap();
+    let server = cluster.memory.as_mut().unwrap();
+    server.stop().await;
+    until("the replica says what it waits for", async || {
+        let (code, page) = manager.readyz().await;
+        code == 503 && page.contains("waiting: lease: the Lease cannot be read or renewed")
+    })
+    .await;
+    let sent = backend.requests().len();
+    backend.wait_for(|view| view.requests().len() > sent + 2, PATIENCE).await.unwrap();
+
+    // Longer than this replica may speak.
+    until("nothing is sent any more", async || {
+        let sent = backend.requests().len();
+        tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+        backend.requests().len() == sent
+    })
+    .await;
+    assert!(is_complete(&backend.view()), "nothing is ended");
+    let server = cluster.memory.as_mut().unwrap();
+    server.start().await.unwrap();
+    cluster.patch_status("Keda", json!({"state": "Error"})).await;
+    let error = [("name", "keda"), ("state", "Error")];
+    backend.wait_for(|view| view.value(STATE, &error).is_some(), PATIENCE).await.unwrap();
+    until("the replica is ready", async || manager.readyz().await.0 == 200).await;
+    assert_no_violation(&backend);
+}
