@@ -225,3 +225,144 @@ impl Leader {
         answer(self.leases.replace(&self.name, &PostParams::default(), &lease), ANSWER).await.map(|_| ())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use kube::Client;
+    use memory_api::{Fault, MemoryApi, Selection};
+    use serde_json::json;
+    use tokio::task::JoinHandle;
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+
+    struct Replica {
+        terms: Terms,
+        gates: Arc<Gates>,
+        stop: CancellationToken,
+        task: JoinHandle<()>,
+    }
+
+    impl Replica {
+        fn start(api: &MemoryApi, name: &str) -> Self {
+            let client = Client::new(api.service(), "kyma-system");
+            let (gates, telemetry) = (Arc::new(Gates::default()), Arc::new(Telemetry::new(name)));
+            let leases = Api::namespaced(client, "kyma-system");
+            let (leader, terms) =
+                Leader::new(leases, "lease", name.to_owned(), Wake::new(), Arc::clone(&gates), telemetry);
+            let stop = CancellationToken::new();
+            let task = tokio::spawn(leader.run(stop.clone().cancelled_owned()));
+            Self { terms, gates, stop, task }
+        }
+
+        fn term(&self) -> Option<Term> {
+            self.terms.borrow().clone()
+        }
+
+        fn may_speak(&self) -> bool {
+            self.term().is_some_and(|term| term.time_left().is_some())
+        }
+
+        async fn leads(&mut self) -> Term {
+            self.terms.wait_for(Option::is_some).await.unwrap().clone().unwrap()
+        }
+    }
+
+    fn api() -> MemoryApi {
+        let api = MemoryApi::new();
+        let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "kyma-system"}});
+        api.create(namespace).unwrap();
+        api
+    }
+
+    fn leases() -> Selection {
+        Selection::resource("leases.coordination.k8s.io")
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lease_that_is_released_is_taken_within_three_seconds_and_later_than_the_last_stamp() {
+        let api = api();
+        let mut first = Replica::start(&api, "first");
+        let ahead = clock::now_ms() + 5_000;
+        first.leads().await.stamp(ahead);
+        let mut second = Replica::start(&api, "second");
+        sleep(Duration::from_secs(30)).await;
+        assert!(first.may_speak() && second.term().is_none());
+
+        let last = first.term().unwrap();
+        let stopping = Instant::now();
+        first.stop.cancel();
+        first.task.await.unwrap();
+        assert_eq!(last.time_left(), None, "the term outlived the Lease");
+        let next = second.leads().await;
+        assert!(stopping.elapsed() <= Duration::from_secs(3), "{:?}", stopping.elapsed());
+        assert!(next.stamped_ms() > ahead);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn after_a_crash_nobody_speaks_until_the_lease_has_run_out() {
+        let api = api();
+        let mut first = Replica::start(&api, "first");
+        let last = first.leads().await;
+        let second = Replica::start(&api, "second");
+        sleep(Duration::from_secs(9)).await;
+        first.task.abort();
+        let crashed = Instant::now();
+        while !second.may_speak() {
+            sleep(Duration::from_millis(10)).await;
+            assert!(last.time_left().is_none() || !second.may_speak(), "two voices");
+        }
+        assert!(crashed.elapsed() >= Duration::from_secs(11), "{:?}", crashed.elapsed());
+        assert!(crashed.elapsed() <= Duration::from_secs(18), "{:?}", crashed.elapsed());
+        // The first could have stamped points up to ten seconds after its last renewal.
+        assert!(second.term().unwrap().stamped_ms() > clock::now_ms());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_an_answer_a_leader_falls_silent_before_its_lease_ends_and_goes_on_when_nobody_took_it() {
+        let api = api();
+        let mut only = Replica::start(&api, "only");
+        let term = only.leads().await;
+        let hanging = api.faults().add(Fault::hang(leases()));
+        let since = Instant::now();
+        while only.may_speak() {
+            sleep(Duration::from_millis(10)).await;
+        }
+        assert!(since.elapsed() <= Duration::from_secs(10), "{:?}", since.elapsed());
+        assert!(!only.gates.report().0, "a replica that waits for the API server is not ready");
+        api.faults().lift(hanging);
+        term.may_speak().await;
+        assert!(only.term().unwrap().is(&term), "nobody spoke in between, so that the term goes on");
+        sleep(PERIOD).await;
+        assert!(only.gates.report().0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lease_that_another_took_ends_the_term_and_taking_it_again_begins_a_new_one() {
+        let api = api();
+        let mut first = Replica::start(&api, "first");
+        let term = first.leads().await;
+        let taken = json!({"spec": {"holderIdentity": "other", "renewTime": "2099-01-01T00:00:00.000000Z"}});
+        api.patch("leases.coordination.k8s.io", "kyma-system", "lease", &taken).unwrap();
+        first.terms.wait_for(Option::is_none).await.unwrap();
+        assert_eq!(term.time_left(), None);
+        let released = json!({"spec": {"holderIdentity": null}});
+        api.patch("leases.coordination.k8s.io", "kyma-system", "lease", &released).unwrap();
+        let again = first.leads().await;
+        assert!(!again.is(&term));
+        assert!(again.stamped_ms() > clock::now_ms(), "the other's clock was ahead");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lease_that_is_deleted_is_made_again_by_its_holder() {
+        let api = api();
+        let mut first = Replica::start(&api, "first");
+        let term = first.leads().await;
+        let second = Replica::start(&api, "second");
+        sleep(PERIOD).await;
+        api.delete("leases.coordination.k8s.io", "kyma-system", "lease").unwrap();
+        sleep(3 * PERIOD).await;
+        assert!(first.term().is_some_and(|now| now.is(&term)) && first.may_speak());
+        assert!(second.term().is_none());
+    }
+}

@@ -45,10 +45,11 @@ pub(crate) fn spoken_for_ms(lease: &LeaseSpec) -> u64 {
     lease.renew_time.as_ref().map_or(0, micro_to_ms).saturating_add(SPOKEN_FOR_MS)
 }
 
-/// The Lease as its holder writes it.
+/// The Lease as its holder writes it. Each renewal differs from the last one, whatever the clock does: by that others see it.
 pub(crate) fn held(previous: &LeaseSpec, me: &str, now_ms: u64) -> LeaseSpec {
     let ours = previous.holder_identity.as_deref() == Some(me);
-    let now = ms_to_micro(now_ms);
+    let renewed_ms = previous.renew_time.as_ref().map_or(0, micro_to_ms);
+    let now = ms_to_micro(if ours { now_ms.max(renewed_ms.saturating_add(1)) } else { now_ms });
     let transitions = previous.lease_transitions.unwrap_or_default();
     LeaseSpec {
         holder_identity: Some(me.to_owned()),

@@ -154,3 +154,104 @@ fn parted(sets: &BTreeSet<Set>, change: Change, stamp: Stamp) -> Vec<Change> {
     }
     parts
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+    use opentelemetry_proto::tonic::metrics::v1::{NumberDataPoint, metric};
+    use prost::Message;
+    use serde_json::json;
+    use status_metrics::{ObjectKey, Origin, Rendered, Store};
+    use status_model::{ModuleRef, parse};
+
+    use super::*;
+
+    const DEFAULT_RECEIVER: usize = 4 * 1024 * 1024;
+
+    /// Sets an object with so many conditions, each with a reason of so many bytes.
+    fn apply(store: &Store, name: &str, conditions: usize, reason: &str, at_ms: u64) {
+        let object = ModuleRef::new("g.io", "v1", "Keda", name);
+        let condition = |n| json!({"type": format!("T{n}"), "status": "True", "reason": reason});
+        let conditions: Vec<_> = (0..conditions).map(condition).collect();
+        let (status, _) = parse(&json!({"state": "Ready", "conditions": conditions}));
+        let samples = Set::Module.translate(&Origin::default(), &object, &status).0;
+        let rendered = Rendered::new(&Origin::default(), &object, &[(Set::Module, samples)]);
+        store.apply(ObjectKey::from(&object), rendered, at_ms);
+    }
+
+    fn points(request: &Request) -> Vec<(String, NumberDataPoint)> {
+        let message = ExportMetricsServiceRequest::decode(request.body.clone()).unwrap();
+        let scopes = message.resource_metrics.into_iter().flat_map(|resource| resource.scope_metrics);
+        let of = |metric: opentelemetry_proto::tonic::metrics::v1::Metric| {
+            let Some(metric::Data::Gauge(gauge)) = metric.data else { panic!("not a gauge") };
+            gauge.data_points.into_iter().map(move |point| (metric.name.clone(), point)).collect::<Vec<_>>()
+        };
+        scopes.flat_map(|scope| scope.metrics).flat_map(of).collect()
+    }
+
+    fn requests(changes: Changes, stamp: Stamp) -> Vec<Request> {
+        Requests::new(vec![([Set::Module].into(), changes)], stamp).collect()
+    }
+
+    #[test]
+    fn everything_is_told_once_in_requests_that_a_default_receiver_takes() {
+        let store = Store::new();
+        for n in 0..200 {
+            apply(&store, &format!("keda-{n}"), 100, &"r".repeat(300), 1_000);
+        }
+        let requests = requests(store.complete(0), Stamp { at_ms: Some(5_000), floor_ms: 0 });
+        assert!(requests.len() > 1);
+        let mut series = HashSet::new();
+        for request in &requests {
+            assert!(request.body.len() < DEFAULT_RECEIVER, "{} bytes", request.body.len());
+            let points = points(request);
+            assert_eq!(points.len(), request.points);
+            assert!(points.iter().all(|(_, point)| point.time_unix_nano == 5_000_000_000));
+            let all_new = points
+                .into_iter()
+                .all(|(name, point)| series.insert((name, format!("{:?}", point.attributes))));
+            assert!(all_new, "a series is there twice");
+        }
+        assert_eq!(series.len(), 200 * 101);
+    }
+
+    #[test]
+    fn an_object_that_ended_more_than_fits_is_told_in_several_requests() {
+        let store = Store::new();
+        for n in 0..12 {
+            apply(&store, "keda", 1_000, &format!("{n}{}", "r".repeat(200)), 1_000 + n);
+        }
+        let requests = requests(store.complete(0), Stamp { at_ms: None, floor_ms: 0 });
+        assert!(requests.len() > 1);
+        assert!(requests.iter().all(|request| request.body.len() < DEFAULT_RECEIVER));
+        let flagged =
+            |request: &Request| points(request).iter().filter(|(_, point)| point.flags == 1).count();
+        // The state is the same in all of them.
+        assert_eq!(requests.iter().map(flagged).sum::<usize>(), 11 * 999);
+        assert_eq!(requests[0].points - flagged(&requests[0]), 1_000, "the values, and some ends");
+        assert!(flagged(&requests[0]) > 0, "the newest end goes with the values that replaced it");
+    }
+
+    #[test]
+    fn a_change_has_the_time_at_which_it_came_but_no_earlier_one_than_before() {
+        let store = Store::new();
+        apply(&store, "early", 0, "", 1_000);
+        apply(&store, "late", 0, "", 3_000);
+        let requests = requests(store.complete(0), Stamp { at_ms: None, floor_ms: 2_000 });
+        let times: Vec<_> =
+            points(&requests[0]).iter().map(|(_, point)| point.time_unix_nano / 1_000_000).collect();
+        assert_eq!(times, [2_001, 3_000]);
+        assert_eq!((requests[0].newest_ms, requests[0].changed_ms), (3_000, Some(1_000)));
+    }
+
+    #[test]
+    fn nothing_to_tell_is_no_request() {
+        assert_eq!(requests(Changes::default(), Stamp { at_ms: None, floor_ms: 0 }), []);
+        let store = Store::new();
+        apply(&store, "keda", 1, "", 1);
+        let told = vec![([Set::Resource].into(), store.complete(0))];
+        assert_eq!(Requests::new(told, Stamp { at_ms: None, floor_ms: 0 }).count(), 0, "of another set");
+    }
+}

@@ -164,7 +164,6 @@ impl Cluster {
             "apiVersion": "v1",
             "kind": "Secret",
             "metadata": {"name": name, "namespace": NAMESPACE},
-            "stringData": null,
             "data": data.as_object().unwrap().iter().map(|(key, value)| {
                 let bytes = k8s_openapi::ByteString(value.as_str().unwrap().as_bytes().to_vec());
                 (key.clone(), serde_json::to_value(bytes).unwrap())
