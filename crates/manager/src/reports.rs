@@ -7,11 +7,11 @@ use std::time::{Duration, SystemTime};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use pipeline_api::{
-    FlowHealth, GatewayHealth, Invalid, MetricPipelineStatus, ModulesObservation, Observed, ServiceAccount,
-    needs_write, status,
+    FlowHealth, GatewayHealth, Invalid, MetricPipelineStatus, ModulesObservation, Observed, Reason,
+    ServiceAccount, needs_write, status,
 };
 use tokio::sync::{mpsc, watch};
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use crate::catalog::Catalog;
 use crate::events::News;
@@ -26,6 +26,10 @@ use crate::statuses::{Write, Writes};
 
 /// What it is too early for is looked at again so soon.
 const AGAIN_SOON: Duration = Duration::from_secs(1);
+
+/// These follow from `ConfigurationGenerated`, which says what is wrong.
+const FOLLOWS: [&str; 2] =
+    [Reason::GatewayConfigurationNotGenerated.as_str(), Reason::ConfigurationNotGenerated.as_str()];
 
 /// What there is to look at. Whoever has exporters leads, and may report.
 pub(crate) struct View<'a> {
@@ -143,9 +147,9 @@ impl Reports {
             {
                 continue;
             }
-            let is_problem = condition.status == "False";
-            log(name, condition, is_problem);
+            let is_problem = condition.status == "False" && !FOLLOWS.contains(&condition.reason.as_str());
             let recovered = known.is_some_and(|known| known.status == "False") && condition.status == "True";
+            log(name, condition, is_problem, known.is_some());
             if is_problem || recovered {
                 // Where events cannot be written as fast as things happen, the conditions still say them.
                 let _ = self.news.try_send(News {
@@ -164,11 +168,19 @@ fn is_pending(resolution: &Resolution) -> bool {
     resolution.as_ref().is_err_and(Invalid::is_pending)
 }
 
-fn log(pipeline: &str, Condition { type_: condition, reason, message, .. }: &Condition, is_problem: bool) {
+/// That a new pipeline is fine is no news.
+fn log(
+    pipeline: &str,
+    Condition { type_: condition, reason, message, .. }: &Condition,
+    is_problem: bool,
+    is_change: bool,
+) {
     if is_problem {
         warn!(pipeline, condition, reason, "{message}");
-    } else {
+    } else if is_change {
         info!(pipeline, condition, reason, "{message}");
+    } else {
+        debug!(pipeline, condition, reason, "{message}");
     }
 }
 

@@ -85,8 +85,8 @@ fn aggregated(name: &str) -> ClusterRole {
             "Resources whose status becomes metrics. Its rules come from all ClusterRoles with the label \
              telemetry.kyma-project.io/aggregate-to-module-reader: a module brings its own",
         ),
-        // Filled by the API server.
-        rules: Some(Vec::new()),
+        // Filled by the control plane; left out, so that applying this again takes nothing away.
+        rules: None,
     }
 }
 

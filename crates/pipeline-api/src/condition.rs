@@ -95,7 +95,7 @@ impl ConditionStatus {
 
 impl Reason {
     /// The reason as it stands in a condition.
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::ReferencedSecretMissing => "ReferencedSecretMissing",
             Self::ReferencedSecretForbidden => "ReferencedSecretForbidden",

@@ -123,7 +123,8 @@ impl ModulesReport {
         let known = if self.known.is_empty() {
             "the catalog is empty".to_owned()
         } else {
-            format!("known are {}", text::list(&self.known))
+            let verb = if self.known.len() == 1 { "is" } else { "are" };
+            format!("known {verb} {}", text::list(&self.known))
         };
         Some(format!("{noun} {unknown} {verb} not in the catalog of the manager; {known}."))
     }

@@ -3,6 +3,9 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::api::events::v1::Event;
 use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::core::GroupVersionKind;
@@ -18,6 +21,9 @@ static SHARED: Mutex<()> = Mutex::const_new(());
 
 /// How long anything may take that is waited for.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The Secrets that tests create.
+const SECRETS: [&str; 2] = ["certificates", "token"];
 
 pub(crate) const NAMESPACE: &str = "kyma-system";
 
@@ -85,8 +91,11 @@ impl Cluster {
         for document in yaml(seed::CLUSTER) {
             let _ = self.api_of(&document).delete(name(&document), &DeleteParams::default()).await;
         }
-        let leases: Api<k8s_openapi::api::coordination::v1::Lease> =
-            Api::namespaced(self.client.clone(), NAMESPACE);
+        for name in SECRETS {
+            let secrets: Api<Secret> = Api::namespaced(self.client.clone(), NAMESPACE);
+            let _ = secrets.delete(name, &DeleteParams::default()).await;
+        }
+        let leases: Api<Lease> = Api::namespaced(self.client.clone(), NAMESPACE);
         let _ = leases.delete("status-manager", &DeleteParams::default()).await;
     }
 
@@ -160,6 +169,7 @@ impl Cluster {
     }
 
     pub(crate) async fn secret(&self, name: &str, data: Value) {
+        assert!(SECRETS.contains(&name), "{name} would be left behind");
         self.apply(&json!({
             "apiVersion": "v1",
             "kind": "Secret",
@@ -173,8 +183,7 @@ impl Cluster {
     }
 
     pub(crate) async fn delete_secret(&self, name: &str) {
-        let secrets: Api<k8s_openapi::api::core::v1::Secret> =
-            Api::namespaced(self.client.clone(), NAMESPACE);
+        let secrets: Api<Secret> = Api::namespaced(self.client.clone(), NAMESPACE);
         secrets.delete(name, &DeleteParams::default()).await.unwrap();
     }
 
@@ -230,8 +239,7 @@ impl Cluster {
 
     /// The names of all Events about pipelines, as `reason: note`.
     pub(crate) async fn events(&self) -> Vec<String> {
-        let events: Api<k8s_openapi::api::events::v1::Event> =
-            Api::namespaced(self.client.clone(), "default");
+        let events: Api<Event> = Api::namespaced(self.client.clone(), "default");
         let mut events = events.list(&ListParams::default()).await.unwrap().items;
         events.sort_by_key(ResourceExt::name_any);
         events
