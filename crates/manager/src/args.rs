@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::{render, run};
+use crate::{flags, render};
 
 /// Exports the status of Kyma modules as metrics.
 #[derive(Debug, Parser)]
@@ -11,14 +11,14 @@ struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
     #[command(flatten)]
-    run: run::Args,
+    run: flags::Args,
 }
 
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Watch a cluster and export metrics, as each MetricPipeline asks (the default)
-    Run(run::Args),
+    Run(flags::Args),
     /// Print the metrics of custom resources from files or standard input, without a cluster
     Render(render::Args),
 }

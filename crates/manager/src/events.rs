@@ -23,7 +23,7 @@ pub(crate) struct News {
     pub(crate) message: String,
 }
 
-/// Tells until the sender is dropped. What cannot be told is lost: the condition says the same.
+/// Tells until it is dropped. What cannot be told is lost: the condition says the same.
 pub(crate) async fn run(client: Client, instance: String, mut news: mpsc::Receiver<News>) {
     let reporter = Reporter { controller: NAME.to_owned(), instance: Some(instance) };
     let recorder = Recorder::new(client, reporter);
@@ -33,6 +33,8 @@ pub(crate) async fn run(client: Client, instance: String, mut news: mpsc::Receiv
             debug!(pipeline = news.pipeline, %error, "Event not written");
         }
     }
+    // Nothing more happens to pipelines, as at a shutdown.
+    std::future::pending::<()>().await;
 }
 
 fn event(news: &News) -> (Event, ObjectReference) {

@@ -27,11 +27,18 @@ const GATE: &str = "lease";
 /// The term of this replica, if it leads.
 pub(crate) type Terms = watch::Receiver<Option<Term>>;
 
+/// Who wants to lead, and by which Lease.
+pub(crate) struct Candidate {
+    pub(crate) leases: Api<Lease>,
+    /// The name of the Lease.
+    pub(crate) name: String,
+    /// The name of this replica, which no other has.
+    pub(crate) me: String,
+}
+
 /// Takes part in the election.
 pub(crate) struct Leader {
-    leases: Api<Lease>,
-    name: String,
-    me: String,
+    candidate: Candidate,
     terms: watch::Sender<Option<Term>>,
     changed: Wake,
     gates: Arc<Gates>,
@@ -70,20 +77,16 @@ impl Seen {
 }
 
 impl Leader {
-    /// A candidate called `me`, for the Lease `name`. `changed` is woken when a term begins or ends.
+    /// `changed` is woken when a term begins or ends.
     pub(crate) fn new(
-        leases: Api<Lease>,
-        name: &str,
-        me: String,
+        candidate: Candidate,
         changed: Wake,
         gates: Arc<Gates>,
         telemetry: Arc<Telemetry>,
     ) -> (Self, Terms) {
         gates.close(GATE, "the API server has not answered about the Lease yet");
         let (terms, receiver) = watch::channel(None);
-        let seen = Seen::default();
-        let leader =
-            Self { leases, name: name.to_owned(), me, terms, changed, gates, telemetry, seen, floor_ms: 0 };
+        let leader = Self { candidate, terms, changed, gates, telemetry, seen: Seen::default(), floor_ms: 0 };
         (leader, receiver)
     }
 
@@ -122,13 +125,13 @@ impl Leader {
     async fn campaign(&mut self) -> Result<(), Refusal> {
         // A leader knows its Lease; a conflict shows that it does not.
         if self.terms.borrow().is_none() || self.seen.lease.is_none() {
-            match answer(self.leases.get_opt(&self.name), ANSWER).await? {
+            match answer(self.candidate.leases.get_opt(&self.candidate.name), ANSWER).await? {
                 Some(lease) => self.seen.read(lease),
                 None => return self.create().await,
             }
         }
         let spec = self.seen.lease.as_ref().and_then(|lease| lease.spec.clone()).unwrap_or_default();
-        match decide(&self.me, &spec, self.seen.unchanged_for()) {
+        match decide(&self.candidate.me, &spec, self.seen.unchanged_for()) {
             Decision::Wait => {
                 self.end_term(spec.holder_identity.as_deref().unwrap_or("nobody"));
                 Ok(())
@@ -153,10 +156,10 @@ impl Leader {
         }
         let (before, now_ms) = (Instant::now(), clock::now_ms());
         let lease = Lease {
-            metadata: ObjectMeta { name: Some(self.name.clone()), ..ObjectMeta::default() },
-            spec: Some(lease::held(&LeaseSpec::default(), &self.me, now_ms)),
+            metadata: ObjectMeta { name: Some(self.candidate.name.clone()), ..ObjectMeta::default() },
+            spec: Some(lease::held(&LeaseSpec::default(), &self.candidate.me, now_ms)),
         };
-        let created = answer(self.leases.create(&PostParams::default(), &lease), ANSWER).await;
+        let created = answer(self.candidate.leases.create(&PostParams::default(), &lease), ANSWER).await;
         self.written(created, before)
     }
 
@@ -168,8 +171,12 @@ impl Leader {
     async fn write(&mut self, spec: &LeaseSpec) -> Result<(), Refusal> {
         let Some(mut lease) = self.seen.lease.clone() else { return Ok(()) };
         let (before, now_ms) = (Instant::now(), clock::now_ms());
-        lease.spec = Some(lease::held(spec, &self.me, now_ms.max(self.stamped_ms())));
-        let replaced = answer(self.leases.replace(&self.name, &PostParams::default(), &lease), ANSWER).await;
+        lease.spec = Some(lease::held(spec, &self.candidate.me, now_ms.max(self.stamped_ms())));
+        let replaced = answer(
+            self.candidate.leases.replace(&self.candidate.name, &PostParams::default(), &lease),
+            ANSWER,
+        )
+        .await;
         self.written(replaced, before)
     }
 
@@ -184,7 +191,7 @@ impl Leader {
         if let Some(term) = current {
             return term.renewed(until);
         }
-        info!(identity = self.me, "Leading");
+        info!(identity = self.candidate.me, "Leading");
         self.telemetry.leader(true);
         self.terms.send_replace(Some(Term::new(Some(until), self.floor_ms)));
         self.changed.wake();
@@ -206,7 +213,8 @@ impl Leader {
         let mut result = self.give_up(stamped_ms).await;
         if let Err(Refusal::Conflict(_)) = result {
             // A renewal that was not answered was written all the same.
-            self.seen.lease = answer(self.leases.get_opt(&self.name), ANSWER).await.ok().flatten();
+            self.seen.lease =
+                answer(self.candidate.leases.get_opt(&self.candidate.name), ANSWER).await.ok().flatten();
             result = self.give_up(stamped_ms).await;
         }
         match result {
@@ -218,11 +226,13 @@ impl Leader {
     async fn give_up(&mut self, stamped_ms: u64) -> Result<(), Refusal> {
         let Some(mut lease) = self.seen.lease.take() else { return Ok(()) };
         let spec = lease.spec.unwrap_or_default();
-        if spec.holder_identity.as_deref() != Some(self.me.as_str()) {
+        if spec.holder_identity.as_deref() != Some(self.candidate.me.as_str()) {
             return Ok(());
         }
         lease.spec = Some(lease::released(&spec, clock::now_ms(), stamped_ms));
-        answer(self.leases.replace(&self.name, &PostParams::default(), &lease), ANSWER).await.map(|_| ())
+        answer(self.candidate.leases.replace(&self.candidate.name, &PostParams::default(), &lease), ANSWER)
+            .await
+            .map(|_| ())
     }
 }
 
@@ -248,8 +258,8 @@ mod tests {
             let client = Client::new(api.service(), "kyma-system");
             let (gates, telemetry) = (Arc::new(Gates::default()), Arc::new(Telemetry::new(name)));
             let leases = Api::namespaced(client, "kyma-system");
-            let (leader, terms) =
-                Leader::new(leases, "lease", name.to_owned(), Wake::new(), Arc::clone(&gates), telemetry);
+            let candidate = Candidate { leases, name: "lease".to_owned(), me: name.to_owned() };
+            let (leader, terms) = Leader::new(candidate, Wake::new(), Arc::clone(&gates), telemetry);
             let stop = CancellationToken::new();
             let task = tokio::spawn(leader.run(stop.clone().cancelled_owned()));
             Self { terms, gates, stop, task }

@@ -13,6 +13,7 @@ mod events;
 mod export;
 mod exporters;
 pub mod families;
+mod flags;
 mod follow;
 mod gates;
 mod identity;
@@ -24,6 +25,7 @@ pub mod names;
 mod observed;
 mod own_text;
 mod pipelines;
+mod prepare;
 mod push;
 mod references;
 mod refusal;
@@ -46,7 +48,7 @@ use std::process::ExitCode;
 /// The program.
 pub fn main() -> ExitCode {
     match args::parse() {
-        args::Command::Run(args) => run::main(args),
+        args::Command::Run(args) => run::main(&args),
         args::Command::Render(args) => render::main(&args),
     }
 }

