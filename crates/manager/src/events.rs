@@ -9,6 +9,7 @@ use tracing::debug;
 
 use crate::names::NAME;
 use crate::refusal::{TIMEOUT, answer};
+use crate::term::Term;
 
 /// The API server takes no longer note.
 const NOTE: usize = 1024;
@@ -16,6 +17,8 @@ const NOTE: usize = 1024;
 /// Something to tell of a pipeline.
 #[derive(Debug)]
 pub(crate) struct News {
+    /// In which it happened.
+    pub(crate) term: Term,
     pub(crate) pipeline: String,
     pub(crate) uid: String,
     pub(crate) is_problem: bool,
@@ -28,8 +31,9 @@ pub(crate) async fn run(client: Client, instance: String, mut news: mpsc::Receiv
     let reporter = Reporter { controller: NAME.to_owned(), instance: Some(instance) };
     let recorder = Recorder::new(client, reporter);
     while let Some(news) = news.recv().await {
+        let Some(left) = news.term.time_left() else { continue };
         let (event, about) = event(&news);
-        if let Err(error) = answer(recorder.publish(&event, &about), TIMEOUT).await {
+        if let Err(error) = answer(recorder.publish(&event, &about), left.min(TIMEOUT)).await {
             debug!(pipeline = news.pipeline, %error, "Event not written");
         }
     }

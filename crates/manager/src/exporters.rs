@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use pipeline_api::{Endpoint, OtlpOutput};
 use tokio::sync::watch;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
+use tracing::warn;
 
 use crate::export::{Claims, Exporter, Health, Plan, Selected, Sending, Settings};
 use crate::telemetry::Telemetry;
@@ -37,6 +39,11 @@ pub(crate) struct Shared {
     pub(crate) health_changed: Wake,
 }
 
+/// How long sending what is pending may take at a shutdown, all together.
+const DRAINING: Duration = Duration::from_secs(10);
+/// For so long it is too early to say how a new exporter goes.
+const EARLY: Duration = Duration::from_secs(5);
+
 /// Starts and stops exporters, within one term.
 pub(crate) struct Exporters {
     shared: Shared,
@@ -46,11 +53,13 @@ pub(crate) struct Exporters {
 }
 
 struct Running {
+    /// Dropped first: without a plan it would not know what to do.
+    task: AbortOnDropHandle<()>,
     plan: watch::Sender<Plan>,
     sending: Arc<Sending>,
     health: watch::Receiver<Health>,
     done: CancellationToken,
-    task: AbortOnDropHandle<()>,
+    since: Instant,
 }
 
 impl Running {
@@ -96,7 +105,7 @@ impl Exporters {
     /// Runs just what is wanted. One that is pointed to another backend ends its series at the old one first.
     pub(crate) fn ensure(&mut self, wanted: &BTreeMap<String, Wanted>) {
         self.leaving.retain(|leaving| !leaving.done.is_cancelled());
-        let sendings = sendings(wanted);
+        let sendings = self.sendings(wanted);
         // All ends come before any beginning, since one may be another's predecessor.
         let names: Vec<_> = self.running.keys().cloned().collect();
         for name in names {
@@ -122,16 +131,29 @@ impl Exporters {
         self.running.get(pipeline).map(|running| running.health.borrow().clone())
     }
 
-    /// Sends what is pending and stops all.
-    pub(crate) async fn drain(self) {
+    /// Whether the exporter of a pipeline began just now, so that it is too early to say how it goes.
+    pub(crate) fn is_new(&self, pipeline: &str) -> bool {
+        self.running.get(pipeline).is_some_and(|running| {
+            running.since.elapsed() < EARLY && *running.health.borrow() == Health::default()
+        })
+    }
+
+    /// Sends what is pending and stops all. What holds sends nothing.
+    pub(crate) async fn drain(mut self) {
+        self.running.retain(|_, running| matches!(*running.plan.borrow(), Plan::Send(_)));
         for running in self.running.values() {
             running.plan.send_replace(Plan::Drain);
         }
-        for running in self.running.into_values() {
-            running.done.cancelled().await;
-        }
-        for leaving in self.leaving {
-            leaving.done.cancelled().await;
+        let all = async {
+            for running in self.running.values() {
+                running.done.cancelled().await;
+            }
+            for leaving in &self.leaving {
+                leaving.done.cancelled().await;
+            }
+        };
+        if timeout(DRAINING, all).await.is_err() {
+            warn!("Not everything could be sent before the shutdown");
         }
     }
 
@@ -147,7 +169,11 @@ impl Exporters {
 
     fn end(&mut self, name: &str, sendings: &Sendings) {
         let Some(running) = self.running.remove(name) else { return };
-        running.plan.send_replace(Plan::End(others(name, &running.sending.output, sendings)));
+        let mut others = self.claims(name, &running.sending.output, sendings);
+        // Pointed to the same backend in other words, its series live on.
+        let own = sendings.get(name).filter(|own| own.output.same_backend(&running.sending.output));
+        others.extend(own.into_iter().flat_map(|own| own.claims()));
+        running.plan.send_replace(Plan::End(others));
         self.leaving.push(Leaving {
             pipeline: name.to_owned(),
             endpoint: running.sending.output.endpoint.clone(),
@@ -155,6 +181,42 @@ impl Exporters {
             _plan: running.plan,
             _task: running.task,
         });
+    }
+
+    /// What each pipeline is to send, with what the others send to the same backend.
+    fn sendings(&self, wanted: &BTreeMap<String, Wanted>) -> Sendings {
+        let sending = |(name, wanted): (&String, &Wanted)| match wanted {
+            Wanted::Send { output, selected } => {
+                let (output, selected) = (Arc::clone(output), selected.clone());
+                Some((name.clone(), Arc::new(Sending { output, selected, others: Claims::new() })))
+            }
+            // They go on, or will, with what they have.
+            Wanted::Hold { .. } | Wanted::GoOn => None,
+        };
+        let alone: Sendings = wanted.iter().filter_map(sending).collect();
+        let kept = wanted
+            .iter()
+            .filter(|(name, _)| !alone.contains_key(*name))
+            .filter_map(|(name, _)| Some((name.clone(), Arc::clone(&self.running.get(name)?.sending))));
+        let all: Sendings = alone.clone().into_iter().chain(kept).collect();
+        let with_others = |(name, sending): (&String, &Arc<Sending>)| {
+            let (output, selected) = (Arc::clone(&sending.output), sending.selected.clone());
+            let others = self.claims(name, &output, &all);
+            (name.clone(), Arc::new(Sending { output, selected, others }))
+        };
+        alone.iter().map(with_others).collect()
+    }
+
+    /// What others send, or hold, for the backend of this output.
+    fn claims(&self, name: &str, output: &OtlpOutput, sendings: &Sendings) -> Claims {
+        let held = self.running.iter().filter(|(other, _)| !sendings.contains_key(*other));
+        let held = held.map(|(other, running)| (other, &running.sending));
+        let others =
+            sendings.iter().chain(held).filter(|(other, _)| *other != name).map(|(_, sending)| sending);
+        let same = |other: &&Arc<Sending>| {
+            other.output.same_backend(output) || other.output.destination() == output.destination()
+        };
+        others.filter(same).flat_map(|other| other.claims()).collect()
     }
 
     fn start(&mut self, name: String, sending: Arc<Sending>) {
@@ -182,32 +244,8 @@ impl Exporters {
             Exporter::new(settings, plan_receiver, health_sender).run().await;
         });
         let task = AbortOnDropHandle::new(task);
-        self.running.insert(name, Running { plan, sending, health, done, task });
+        self.running.insert(name, Running { task, plan, sending, health, done, since: Instant::now() });
     }
 }
 
 type Sendings = BTreeMap<String, Arc<Sending>>;
-
-/// What each pipeline is to send, with what the others send to the same backend.
-fn sendings(wanted: &BTreeMap<String, Wanted>) -> Sendings {
-    let sending = |(name, wanted): (&String, &Wanted)| match wanted {
-        Wanted::Send { output, selected } => {
-            let (output, selected) = (Arc::clone(output), selected.clone());
-            Some((name.clone(), Arc::new(Sending { output, selected, others: Claims::new() })))
-        }
-        Wanted::Hold { .. } | Wanted::GoOn => None,
-    };
-    let alone: Sendings = wanted.iter().filter_map(sending).collect();
-    let with_others = |(name, sending): (&String, &Arc<Sending>)| {
-        let (output, selected) = (Arc::clone(&sending.output), sending.selected.clone());
-        let others = others(name, &output, &alone);
-        (name.clone(), Arc::new(Sending { output, selected, others }))
-    };
-    alone.iter().map(with_others).collect()
-}
-
-/// What others send to the backend of this output.
-fn others(name: &str, output: &OtlpOutput, sendings: &Sendings) -> Claims {
-    let others = sendings.iter().filter(|(other, _)| *other != name).map(|(_, sending)| sending);
-    others.filter(|other| other.output.same_backend(output)).flat_map(|other| other.claims()).collect()
-}

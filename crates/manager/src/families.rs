@@ -73,7 +73,7 @@ pub(crate) const EXPORT_POINTS: OwnFamily = OwnFamily {
 
 pub(crate) const EXPORT_DELAY: OwnFamily = OwnFamily {
     name: "status.manager.export.delay",
-    help: "Time from a change of a status until its request is sent first",
+    help: "Time from a change of a status until the request with it is sent, but for what waits for a complete export",
     unit: "s",
     kind: OwnKind::Histogram,
     labels: &["pipeline"],

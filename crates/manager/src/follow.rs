@@ -100,6 +100,11 @@ where
         Self { api, fields: Some(format!("metadata.name={name}")), state: State::Start }
     }
 
+    /// The same from the beginning: a list comes next.
+    pub(crate) fn again(self) -> Self {
+        Self { state: State::Start, ..self }
+    }
+
     /// The next event. After an error the caller waits as long as it thinks right, and calls again.
     ///
     /// Not to be dropped before it is done: the list would begin again.
@@ -177,7 +182,7 @@ async fn watched<K: Resource>(
     since: Instant,
     silence: Duration,
 ) -> Step<K> {
-    let of = |object: &K| object.resource_version().unwrap_or_default();
+    let of = |object: &K| object.resource_version().unwrap_or_else(|| version.clone());
     match timeout(silence, events.next()).await {
         Ok(Some(Ok(WatchEvent::Added(object) | WatchEvent::Modified(object)))) => {
             (State::Watching { version: of(&object), events, since }, Some(Ok(Event::Applied(object))))

@@ -107,10 +107,12 @@ impl Leader {
 
     async fn round(&mut self) {
         let mut result = self.campaign().await;
-        // Somebody else was faster, or it is gone: what is there now decides.
-        if matches!(result, Err(Refusal::Conflict(_) | Refusal::NotFound(_))) {
+        if matches!(result, Err(Refusal::Conflict(_))) {
+            // Somebody else was faster: what is there now decides.
             self.seen.lease = None;
             result = self.campaign().await;
+        } else if matches!(result, Err(Refusal::NotFound(_))) {
+            result = self.create().await;
         }
         match &result {
             Ok(()) => self.gates.open(GATE),
@@ -149,7 +151,8 @@ impl Leader {
     /// A Lease that was there and is gone may have a holder who has not noticed.
     async fn create(&mut self) -> Result<(), Refusal> {
         if let Some(gone) = self.seen.lease.as_ref().and_then(|lease| lease.spec.as_ref()) {
-            if self.seen.unchanged_for() < DURATION {
+            let ours = gone.holder_identity.as_deref() == Some(self.candidate.me.as_str());
+            if !ours && self.seen.unchanged_for() < DURATION {
                 return Ok(());
             }
             self.floor_ms = self.floor_ms.max(lease::spoken_for_ms(gone));
@@ -197,9 +200,10 @@ impl Leader {
         self.changed.wake();
     }
 
-    fn end_term(&self, holder: &str) {
+    fn end_term(&mut self, holder: &str) {
         if let Some(term) = self.terms.send_replace(None) {
             term.end();
+            self.floor_ms = self.floor_ms.max(term.stamped_ms());
             warn!(holder, "Not leading any more");
             self.telemetry.leader(false);
             self.changed.wake();

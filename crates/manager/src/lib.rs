@@ -33,6 +33,7 @@ mod render;
 mod reports;
 pub mod rights;
 mod run;
+mod said;
 mod selection;
 mod signals;
 mod source;

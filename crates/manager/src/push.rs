@@ -8,7 +8,7 @@ use anyhow::{Context, bail};
 use opentelemetry_http::hyper::HyperClient;
 use opentelemetry_otlp::{MetricExporter, WithHttpConfig};
 use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, timeout};
 use tracing::{info, warn};
 
 use crate::export::connector;
@@ -22,6 +22,8 @@ const METRICS_PROTOCOL: &str = "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL";
 const INTERVAL: &str = "OTEL_METRIC_EXPORT_INTERVAL";
 
 const DEFAULT_INTERVAL: Duration = Duration::from_mins(1);
+/// How long the last push may take.
+const LAST: Duration = Duration::from_secs(2);
 /// How long a backend may take to answer.
 const ANSWER: Duration = Duration::from_secs(10);
 
@@ -55,20 +57,26 @@ impl Push {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut failing = false;
         loop {
-            let stopping = tokio::select! {
+            tokio::select! {
                 biased;
-                () = &mut stop => true,
-                _ = ticks.tick() => false,
-            };
-            let result = self.exporter.export(&telemetry.collect()).await;
-            if let (Err(error), false) = (&result, failing) {
-                warn!(%error, "The manager's own metrics cannot be pushed; trying again");
-            }
-            failing = result.is_err();
-            if stopping {
-                return;
+                () = &mut stop => break,
+                () = async {
+                    ticks.tick().await;
+                    failing = self.push(&telemetry, failing).await;
+                } => {}
             }
         }
+        // Once more, but nothing waits for it for long.
+        let _ = timeout(LAST, self.push(&telemetry, failing)).await;
+    }
+
+    /// Tells whether it failed.
+    async fn push(&self, telemetry: &Telemetry, failing: bool) -> bool {
+        let result = self.exporter.export(&telemetry.collect()).await;
+        if let (Err(error), false) = (&result, failing) {
+            warn!(%error, "The manager's own metrics cannot be pushed; trying again");
+        }
+        result.is_err()
     }
 }
 

@@ -13,6 +13,7 @@ use tracing::{info, warn};
 
 use crate::follow::{Event, Follow};
 use crate::refusal::Refusal;
+use crate::said::Said;
 use crate::wake::Wake;
 
 /// So often a Secret that may not be read is asked for again.
@@ -30,7 +31,7 @@ enum Known {
     Found(BTreeMap<String, Secret>),
     Missing,
     Forbidden,
-    Unavailable(String),
+    Unavailable(Said),
 }
 
 /// The Secrets that are watched.
@@ -79,7 +80,7 @@ impl References {
             Known::Found(keys) => keys.get(&reference.key).cloned().map_or(Lookup::KeyMissing, Lookup::Found),
             Known::Missing => Lookup::SecretMissing,
             Known::Forbidden => Lookup::Forbidden,
-            Known::Unavailable(error) => Lookup::Unavailable { error: error.clone() },
+            Known::Unavailable(error) => Lookup::Unavailable { error: error.to_string() },
         }
     }
 
@@ -116,9 +117,13 @@ impl Setter {
             Known::Found(_) => info!(secret = self.name, "Secret read"),
             Known::Missing => warn!(secret = self.name, "Secret is missing"),
             Known::Forbidden => warn!(secret = self.name, "Secret may not be read"),
-            Known::Unavailable(error) => warn!(secret = self.name, error, "Secret cannot be read"),
+            Known::Unavailable(error) => warn!(secret = self.name, %error, "Secret cannot be read"),
         }
         self.changed.wake();
+    }
+
+    fn is_forbidden(&self) -> bool {
+        *self.known.lock().unwrap_or_else(PoisonError::into_inner) == Known::Forbidden
     }
 
     /// A Secret that was read is not forgotten because the API server is away.
@@ -128,7 +133,7 @@ impl Setter {
             Known::Pending | Known::Unavailable(_)
         );
         if unknown {
-            self.set(Known::Unavailable(error));
+            self.set(Known::Unavailable(Said::new(error)));
         }
     }
 }
@@ -140,6 +145,8 @@ async fn follow(mut events: Follow<KubeSecret>, known: Setter) {
             Ok(Event::ListBegun) => listed = None,
             Ok(Event::Listed(mut secrets)) => listed = listed.or(secrets.pop()),
             Ok(Event::ListDone) => known.set(listed.take().map_or(Known::Missing, found)),
+            // The right is back: what the Secret is now, only a list tells.
+            Ok(Event::Watching) if known.is_forbidden() => events = events.again(),
             Ok(Event::Watching) => {}
             Ok(Event::Applied(secret)) => known.set(found(secret)),
             Ok(Event::Deleted(_)) => known.set(Known::Missing),

@@ -23,6 +23,7 @@ use crate::selection;
 use crate::source::{Source, WatchState};
 use crate::sources::Sources;
 use crate::statuses::{Write, Writes};
+use crate::term::Term;
 
 /// What it is too early for is looked at again so soon.
 const AGAIN_SOON: Duration = Duration::from_secs(1);
@@ -81,7 +82,7 @@ impl Reports {
             let previous = self.said.get(&key).unwrap_or(&pipeline.status);
             let (next, wake) = self.decide(view, (name, pipeline), resolution, previous, now);
             wakes.extend(wake);
-            self.tell(name, pipeline, previous, &next);
+            self.tell((name, pipeline), previous, &next, view.exporters.term());
             if needs_write(Some(&pipeline.status), &next) {
                 let (seen, term) = (pipeline.version.clone(), view.exporters.term().clone());
                 writes.insert(name.clone(), Write { seen, status: next.clone(), term });
@@ -105,7 +106,7 @@ impl Reports {
         previous: &MetricPipelineStatus,
         now: SystemTime,
     ) -> (MetricPipelineStatus, Option<SystemTime>) {
-        if view.is_too_early(resolution) {
+        if view.is_too_early(resolution) || view.exporters.is_new(name) {
             return (previous.clone(), Some(now + AGAIN_SOON));
         }
         let (flow, wake) = view.exporters.health(name).unwrap_or_default().flow(now);
@@ -136,10 +137,10 @@ impl Reports {
     /// Logs what is new, and has it told as an Event where it concerns somebody.
     fn tell(
         &self,
-        name: &str,
-        pipeline: &Pipeline,
+        (name, pipeline): (&str, &Pipeline),
         previous: &MetricPipelineStatus,
         next: &MetricPipelineStatus,
+        term: &Term,
     ) {
         for condition in &next.conditions {
             let known = previous.conditions.iter().find(|known| known.type_ == condition.type_);
@@ -153,6 +154,7 @@ impl Reports {
             if is_problem || recovered {
                 // Where events cannot be written as fast as things happen, the conditions still say them.
                 let _ = self.news.try_send(News {
+                    term: term.clone(),
                     pipeline: name.to_owned(),
                     uid: pipeline.uid.clone(),
                     is_problem,

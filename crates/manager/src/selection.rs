@@ -73,7 +73,7 @@ pub(crate) fn report<'a>(
                 report.not_installed.insert(kind);
             }
             WatchState::Failed { error } => {
-                report.failed.insert((kind, error));
+                report.failed.insert((kind, error.to_string()));
             }
         }
     }

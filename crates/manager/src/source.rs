@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use crate::catalog::Module;
 use crate::follow::Failure;
 use crate::refusal::Refusal;
+use crate::said::Said;
 
 /// For so long a watch may fail before it is said; a connection that breaks is usually back at once.
 const GRACE: Duration = Duration::from_secs(3);
@@ -40,8 +41,8 @@ pub(crate) enum WatchState {
     NotInstalled,
     /// It fails otherwise, and is tried again.
     Failed {
-        /// What was said last.
-        error: String,
+        /// What was said.
+        error: Said,
     },
 }
 
@@ -117,7 +118,7 @@ impl Judge {
                 if *known == WatchState::Synced && now - failing_since < GRACE {
                     return Verdict::Wait;
                 }
-                Verdict::Say(WatchState::Failed { error: refusal.to_string() })
+                Verdict::Say(WatchState::Failed { error: Said::new(refusal.to_string()) })
             }
         }
     }
@@ -136,7 +137,7 @@ mod tests {
         let (mut judge, now) = (Judge::default(), Instant::now());
         let broken = failure(Refusal::Unanswered("reset".to_owned()));
         assert_eq!(judge.failed(&broken, &WatchState::Synced, now), Verdict::Wait);
-        let said = Verdict::Say(WatchState::Failed { error: "reset".to_owned() });
+        let said = Verdict::Say(WatchState::Failed { error: Said::new("reset") });
         assert_eq!(judge.failed(&broken, &WatchState::Synced, now + GRACE), said);
         judge.succeeded();
         assert_eq!(judge.failed(&broken, &WatchState::Synced, now + 2 * GRACE), Verdict::Wait);

@@ -48,6 +48,9 @@ pub(crate) async fn run(client: Client, gates: Arc<Gates>, mut writes: watch::Re
     loop {
         let wanted = writes.borrow_and_update().clone();
         written.retain(|name, _| wanted.contains_key(name));
+        if wanted.is_empty() {
+            gates.open(GATE);
+        }
         let mut failed = false;
         for (name, write) in &wanted {
             if written.get(name) == Some(write) {

@@ -24,6 +24,9 @@ use crate::wake::Wake;
 /// So often what is refused, or not installed, is asked for again.
 const REFUSED_AGAIN: Duration = Duration::from_secs(10);
 
+/// So soon after the first look, a resource that is not served is looked for again.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
 /// What all watches share.
 #[derive(Clone)]
 pub(crate) struct Context {
@@ -38,17 +41,27 @@ pub(crate) struct Context {
 
 /// Watches a source until the task is dropped.
 pub(crate) async fn run(context: Context, source: Arc<Source>, sets: BTreeSet<Set>) {
+    let mut missing = 0;
     let mut watch = Watch {
         context,
         source: &source,
         sets,
         judge: Judge::default(),
+        ended: false,
         backoff: backoff(),
         problems: HashMap::new(),
     };
     loop {
         match discover(&watch.context.client, &source.module).await {
-            Ok(Some(served)) => watch.follow(served).await,
+            Ok(Some(served)) => {
+                missing = 0;
+                watch.follow(served).await;
+            }
+            // One look is not believed: an API server that has just started may not know its CRDs yet.
+            Ok(None) if missing == 0 => {
+                missing += 1;
+                sleep(LOOK_AGAIN).await;
+            }
             Ok(None) => {
                 let refusal = Refusal::NotFound("the API server does not serve it".to_owned());
                 watch.failed(&Failure { verb: "list", refusal }).await;
@@ -69,6 +82,8 @@ struct Watch<'a> {
     source: &'a Source,
     sets: BTreeSet<Set>,
     judge: Judge,
+    /// Whether all series were ended because of a failure.
+    ended: bool,
     backoff: ExponentialBackoff,
     /// What could not be read of an object, so that each is told once.
     problems: HashMap<ObjectKey, BTreeSet<(&'static str, String)>>,
@@ -87,10 +102,14 @@ impl<'a> Watch<'a> {
         let mut relist = None;
         loop {
             match events.next().await {
+                // All series were ended: what there is now, only a list tells.
+                Ok(Event::Watching | Event::Applied(_) | Event::Deleted(_)) if self.ended => {
+                    events = events.again();
+                }
                 Ok(event) => self.handle(event, &resource, &mut relist),
                 // The kind may have gone, or be served in another version only: discovery tells.
-                Err(Failure { refusal: Refusal::NotFound(_), .. }) => {
-                    return sleep(self.backoff.next().unwrap_or(REFUSED_AGAIN)).await;
+                Err(Failure { verb, refusal: Refusal::NotFound(text) }) => {
+                    return self.failed(&Failure { verb, refusal: Refusal::Answered(text) }).await;
                 }
                 Err(failure) => self.failed(&failure).await,
             }
@@ -110,6 +129,7 @@ impl<'a> Watch<'a> {
             }
             Event::ListDone => {
                 let changed = relist.take().is_some_and(|relist| relist.commit(clock::now_ms()));
+                self.ended = false;
                 let snapshot = self.source.store.snapshot();
                 self.problems.retain(|key, _| snapshot.contains_key(key));
                 self.synced();
@@ -180,6 +200,7 @@ impl<'a> Watch<'a> {
             Verdict::End(state) => {
                 let changed = self.source.store.relist().commit(clock::now_ms());
                 self.problems.clear();
+                self.ended = true;
                 self.say(state);
                 self.tell(changed);
             }
@@ -208,7 +229,7 @@ impl<'a> Watch<'a> {
                 warn!(module = module.name, resource, "The resource is not installed; looking again");
             }
             WatchState::Failed { error } => {
-                warn!(module = module.name, resource, error, "Watching fails; trying again");
+                warn!(module = module.name, resource, %error, "Watching fails; trying again");
             }
         }
         self.context.state_changed.wake();
@@ -218,5 +239,106 @@ impl<'a> Watch<'a> {
         if changed {
             self.context.changed.wake();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use memory_api::{Fault, MemoryApi, Selection, seed};
+    use serde_json::{Value, json};
+    use tokio::task::JoinHandle;
+
+    use super::*;
+    use crate::catalog::Module;
+
+    const KEDAS: &str = "kedas.operator.kyma-project.io";
+    const MINUTE: Duration = Duration::from_mins(1);
+
+    fn api() -> MemoryApi {
+        let api = MemoryApi::new();
+        api.load(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "kyma-system"}}))
+            .unwrap();
+        for text in [seed::CRDS, seed::CLUSTER] {
+            let documents: Vec<Value> = serde_saphyr::from_multiple(text).unwrap();
+            documents.into_iter().for_each(|document| {
+                api.load(document).unwrap();
+            });
+        }
+        api
+    }
+
+    fn start(api: &MemoryApi) -> (Arc<Source>, JoinHandle<()>) {
+        let context = Context {
+            client: Client::new(api.service(), "default"),
+            origin: Arc::default(),
+            telemetry: Arc::new(Telemetry::new("test")),
+            changed: Wake::new(),
+            state_changed: Wake::new(),
+        };
+        let module = Module {
+            name: "keda".to_owned(),
+            group: "operator.kyma-project.io".to_owned(),
+            resource: "kedas".to_owned(),
+            version: None,
+            namespace: None,
+        };
+        let source = Arc::new(Source::new(module));
+        let task = tokio::spawn(run(context, Arc::clone(&source), [Set::Module].into()));
+        (source, task)
+    }
+
+    fn objects(source: &Source) -> usize {
+        source.store.snapshot().len()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_right_that_is_withdrawn_ends_the_series_after_five_minutes_and_given_back_brings_them_back() {
+        let api = api();
+        let (source, _task) = start(&api);
+        sleep(MINUTE).await;
+        assert_eq!((source.state(), objects(&source)), (WatchState::Synced, 1));
+
+        let kedas = Selection::resource(KEDAS);
+        let fault = api.faults().add(Fault::forbidden(kedas.clone().verb("watch")));
+        api.watches().end(&kedas);
+        sleep(4 * MINUTE).await;
+        assert_eq!((source.state(), objects(&source)), (WatchState::Forbidden { verb: "watch" }, 1));
+        sleep(2 * MINUTE).await;
+        assert_eq!(objects(&source), 0);
+        api.faults().lift(fault);
+        sleep(MINUTE).await;
+        assert_eq!((source.state(), objects(&source)), (WatchState::Synced, 1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_watch_that_fails_keeps_the_series_and_says_when_it_works_again() {
+        let api = api();
+        let (source, _task) = start(&api);
+        sleep(MINUTE).await;
+        let kedas = Selection::resource(KEDAS);
+        let fault = api.faults().add(Fault::status(kedas.clone(), 503));
+        api.watches().cut(&kedas);
+        sleep(MINUTE).await;
+        assert!(matches!(source.state(), WatchState::Failed { .. }), "{:?}", source.state());
+        assert_eq!(objects(&source), 1);
+        api.faults().lift(fault);
+        sleep(Duration::from_secs(4)).await;
+        assert_eq!(source.state(), WatchState::Synced, "without any event");
+        assert_eq!(api.requests().count(&kedas.verb("list")), 1, "a watch that is back costs no list");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_kind_that_is_removed_ends_its_series_and_one_that_comes_is_found() {
+        let api = api();
+        let definitions: Vec<Value> = serde_saphyr::from_multiple(seed::CRDS).unwrap();
+        let definition = definitions.into_iter().find(|it| it["metadata"]["name"] == KEDAS).unwrap();
+        let (source, _task) = start(&api);
+        sleep(MINUTE).await;
+        api.delete("customresourcedefinitions.apiextensions.k8s.io", "", KEDAS).unwrap();
+        sleep(MINUTE).await;
+        assert_eq!((source.state(), objects(&source)), (WatchState::NotInstalled, 0));
+        api.load(definition).unwrap();
+        sleep(MINUTE).await;
+        assert_eq!(source.state(), WatchState::Synced);
     }
 }

@@ -22,8 +22,10 @@ use crate::wake::{Wake, Woken};
 
 /// Changes that come closer together than this leave together.
 const GATHER: Duration = Duration::from_millis(200);
-/// A request that could not be delivered for so long is given up; a complete export follows.
+/// What could not be delivered for so long is given up; a complete export follows.
 const GIVE_UP: Duration = Duration::from_mins(30);
+/// A link that cannot be made is tried again so soon.
+const AGAIN: Duration = Duration::from_secs(5);
 /// How long ending series at a backend may take. What is not ended by then stays for the backend's lookback.
 const ENDING: Duration = Duration::from_secs(10);
 /// How long sending what is pending may take at a shutdown.
@@ -79,7 +81,8 @@ impl Exporter {
 
     /// Works as the plan says, until the plan says stop.
     pub(crate) async fn run(mut self) {
-        loop {
+        // Without anybody to change the plan there is none.
+        while self.plan.has_changed().is_ok() {
             // Others may have stamped the series that are this exporter's from now on.
             self.floor_ms = self.floor_ms.max(self.settings.term.stamped_ms());
             let plan = self.plan.borrow_and_update().clone();
@@ -100,7 +103,7 @@ impl Exporter {
             self.work(&mut link).await;
             self.link = Some(link);
         } else {
-            changed(self.plan.clone()).await;
+            let _ = timeout(AGAIN, changed(self.plan.clone())).await;
         }
     }
 
@@ -122,8 +125,8 @@ impl Exporter {
             }
             scope = match self.pass(link, scope).await {
                 Sent::Interrupted => return,
-                Sent::Late => Scope::Complete,
-                Sent::Nothing | Sent::Whole | Sent::Lost => {
+                Sent::Late if scope == Scope::Changes => Scope::Complete,
+                Sent::Nothing | Sent::Whole | Sent::Late | Sent::Lost => {
                     self.wait((started + GATHER).max(link.not_before()), heartbeat).await
                 }
             };
@@ -167,10 +170,13 @@ impl Exporter {
         let told = self.told.gather(scope);
         self.report(Health::begin);
         let sent = self.tell(link, told, at_ms).await;
-        if sent <= Sent::Late {
-            self.told.acknowledge();
-            if scope == Scope::Complete && sent != Sent::Nothing {
-                self.report(Health::completed);
+        match (sent, scope) {
+            (Sent::Interrupted, _) => self.told.rewind(),
+            (Sent::Lost, _) => {}
+            (_, Scope::Changes) => self.told.acknowledge(),
+            (sent, Scope::Complete) => {
+                self.told.acknowledge();
+                self.report(if sent == Sent::Nothing { Health::nothing_to_send } else { Health::completed });
             }
         }
         if sent == Sent::Late {
@@ -202,6 +208,7 @@ impl Exporter {
     /// Sends requests one after the other.
     async fn tell(&mut self, link: &mut Link, told: Vec<Telling>, at_ms: Option<u64>) -> Sent {
         let stamp = Stamp { at_ms, floor_ms: self.floor_ms };
+        let give_up = Instant::now() + GIVE_UP;
         let mut sent = Sent::Nothing;
         for request in Requests::new(told, stamp) {
             if self.is_interrupted() {
@@ -212,7 +219,11 @@ impl Exporter {
             if at_ms.is_none() {
                 self.measure(&request);
             }
-            sent = sent.max(self.deliver(link, &request).await);
+            sent = sent.max(self.deliver(link, &request, give_up).await);
+            if sent == Sent::Lost && Instant::now() >= give_up {
+                // What follows is as old; a complete export is overdue.
+                break;
+            }
         }
         sent
     }
@@ -225,8 +236,7 @@ impl Exporter {
     }
 
     /// Sends one request, again and again with the same bytes while it may still work.
-    async fn deliver(&self, link: &mut Link, request: &Request) -> Sent {
-        let begun = Instant::now();
+    async fn deliver(&self, link: &mut Link, request: &Request, give_up: Instant) -> Sent {
         let mut sent = Sent::Whole;
         loop {
             let Some(left) = self.may_send(link).await else { return Sent::Interrupted };
@@ -239,7 +249,7 @@ impl Exporter {
                 Outcome::Partial { rejected, message } => return self.partly(request, rejected, message),
                 Outcome::Refused { error } => return self.lost(request, &error),
                 Outcome::Retry { error, .. } | Outcome::Unanswered { error } => {
-                    if begun.elapsed() >= GIVE_UP {
+                    if Instant::now() >= give_up {
                         return self.lost(request, &error);
                     }
                     self.failed(&error);

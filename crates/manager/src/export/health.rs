@@ -4,6 +4,8 @@ use std::time::{Duration, SystemTime};
 
 use pipeline_api::FlowHealth;
 
+use crate::said::Said;
+
 /// For so long exports may fail before it is said.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -31,26 +33,6 @@ struct Failing {
     error: Said,
 }
 
-/// What a backend said. A text that differs in its numbers only is the same: it would be written to the status again and
-/// again.
-#[derive(Debug, Clone, Eq)]
-struct Said(String);
-
-impl PartialEq for Said {
-    fn eq(&self, other: &Self) -> bool {
-        let without_digits = |text: &str| text.chars().filter(|c| !c.is_ascii_digit()).collect::<String>();
-        self.0 == other.0 || without_digits(&self.0) == without_digits(&other.0)
-    }
-}
-
-impl Said {
-    /// Keeps the text that there is, if the new one says the same.
-    fn after(known: Option<&Self>, text: String) -> Self {
-        let text = Self(text);
-        known.filter(|known| **known == text).cloned().unwrap_or(text)
-    }
-}
-
 impl Health {
     /// Requests are about to be sent that belong together.
     pub(crate) fn begin(&mut self) {
@@ -62,6 +44,9 @@ impl Health {
         self.failing = None;
         self.delivered = true;
         self.accepting = true;
+        if let Some(lost) = &mut self.lost {
+            lost.all = false;
+        }
     }
 
     /// Every request of a complete export was accepted whole.
@@ -93,9 +78,18 @@ impl Health {
         self.failing = None;
     }
 
+    /// A complete export had nothing to send: nothing is missing at the backend any more.
+    pub(crate) fn nothing_to_send(&mut self) {
+        if self.delivered || self.lost.is_some() {
+            self.completed();
+        }
+    }
+
+    /// Once something was accepted, not all is lost until a complete export has succeeded.
     fn lose(&mut self, error: String) {
+        let all = !self.accepting && self.lost.as_ref().is_none_or(|lost| lost.all);
         let error = Said::after(self.lost.as_ref().map(|lost| &lost.error), error);
-        self.lost = Some(Lost { all: !self.accepting, error });
+        self.lost = Some(Lost { all, error });
     }
 
     /// Whether a status and a log line would say the same.
@@ -106,15 +100,15 @@ impl Health {
     /// What the status says, and when it will say something else if nothing happens.
     pub(crate) fn flow(&self, now: SystemTime) -> (FlowHealth, Option<SystemTime>) {
         match (&self.lost, &self.failing) {
-            (Some(Lost { all, error: Said(error) }), _) => {
-                let error = error.clone();
+            (Some(Lost { all, error }), _) => {
+                let error = error.to_string();
                 (
                     if *all { FlowHealth::AllDropped { error } } else { FlowHealth::SomeDropped { error } },
                     None,
                 )
             }
             (None, Some(Failing { since, error })) if now >= *since + GRACE => {
-                let (error, since) = (error.0.clone(), *since);
+                let (error, since) = (error.to_string(), *since);
                 (FlowHealth::BackendUnavailable { error, since }, None)
             }
             (None, failing) => {
@@ -172,6 +166,14 @@ mod tests {
         health.accepted();
         health.refused("too large".to_owned());
         assert_eq!(health.flow(T).0, FlowHealth::SomeDropped { error: "too large".to_owned() });
+        health.begin();
+        health.refused("too large".to_owned());
+        assert_eq!(
+            health.flow(T).0,
+            FlowHealth::SomeDropped { error: "too large".to_owned() },
+            "no flapping"
+        );
+        health.completed();
         health.begin();
         health.refused("too large".to_owned());
         assert_eq!(health.flow(T).0, FlowHealth::AllDropped { error: "too large".to_owned() });

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use status_metrics::{Batch, Change, Changes, EndedObject, Part, Set, StoredObject};
 
-/// A request is closed before it gets larger. A receiver takes 4 MiB by default, and one object with its end markers, which
-/// is never torn apart, stays below the difference.
+/// A request is closed before it gets larger. A receiver takes 4 MiB by default; one object with what it replaced, which is never
+/// torn apart, stays below that.
 const LIMIT: usize = 3 * 1024 * 1024;
 
 /// How points get their times.

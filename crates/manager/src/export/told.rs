@@ -113,6 +113,13 @@ impl Told {
         self.sources.values_mut().map(gather).collect()
     }
 
+    /// The last pass was given up: what it had to say is still to be said.
+    pub(crate) fn rewind(&mut self) {
+        for position in self.sources.values_mut() {
+            position.tried = position.from.take().filter(|from| *from > 0);
+        }
+    }
+
     /// All of the last pass was acknowledged. What was refused before it goes with the next complete pass.
     pub(crate) fn acknowledge(&mut self) {
         for position in self.sources.values_mut() {
@@ -213,6 +220,20 @@ mod tests {
         told.acknowledge();
         assert!(!told.is_pending());
         assert_eq!(count(&told.gather(Scope::Complete)), (1, 0));
+    }
+
+    #[test]
+    fn a_pass_that_was_given_up_is_begun_again_where_it_was() {
+        let a = source("a");
+        let mut told = Told::default();
+        told.select(&select(&[&a]));
+        told.gather(Scope::Complete);
+        told.acknowledge();
+        set_state(&a, "Error");
+        told.gather(Scope::Changes);
+        told.rewind();
+        assert!(told.is_behind());
+        assert_eq!(count(&told.gather(Scope::Changes)), (1, 1));
     }
 
     #[test]

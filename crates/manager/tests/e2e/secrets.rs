@@ -99,6 +99,14 @@ async fn a_secret_that_may_not_be_read_is_said_with_the_command_that_allows_it()
     insta::assert_snapshot!(said);
     cluster.memory().faults().lift(fault);
     backend.wait_for(is_complete, PATIENCE).await.unwrap();
+
+    // Withdrawn while it is watched, and given back: the Secret itself never changes.
+    let secrets = Selection::resource("secrets");
+    let fault = cluster.memory().faults().add(Fault::forbidden(secrets.clone()));
+    assert_eq!(cluster.memory().watches().end(&secrets), 1);
+    cluster.reason("backend", "ConfigurationGenerated", "ReferencedSecretForbidden").await;
+    cluster.memory().faults().lift(fault);
+    cluster.reason("backend", "ConfigurationGenerated", "GatewayConfigured").await;
     let whole = Selection::resource("secrets").verb("list").name("");
     assert_eq!(cluster.memory().requests().count(&whole), 0, "all Secrets were listed");
 }
