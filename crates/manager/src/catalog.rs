@@ -6,6 +6,9 @@ use std::path::Path;
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
+use crate::names::{NOT_A_NAME, is_name};
+use crate::yaml;
+
 /// What may be observed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Catalog {
@@ -69,8 +72,8 @@ impl Catalog {
     fn parse(path: &str, text: &str) -> Result<Self, ConfigError> {
         let options = serde_saphyr::options! { with_snippet: false };
         let file: File = serde_saphyr::from_str_with_options(text, options).map_err(|error| {
-            let line = error.location().map_or(1, |location| location.line());
-            ConfigError::Invalid { path: path.to_owned(), line, message: without_place(&error.to_string()) }
+            let (line, message) = yaml::said(&error);
+            ConfigError::Invalid { path: path.to_owned(), line, message: in_words(message) }
         })?;
         let mut seen = HashMap::new();
         for entry in &file.modules {
@@ -107,6 +110,13 @@ impl Catalog {
         Ok(())
     }
 
+    /// The plural of a kind whose CRD is not known, if the catalog has one that can only be it: the kind itself, as in `nats`.
+    pub(crate) fn plural_of(&self, group: &str, kind: &str) -> Option<&str> {
+        let singular = kind.to_lowercase();
+        let module = self.modules.iter().find(|module| module.group == group && module.resource == singular);
+        module.map(|module| module.resource.as_str())
+    }
+
     /// The module's name for a resource.
     pub(crate) fn name_of(&self, group: &str, resource: &str) -> Option<&str> {
         let module = self.modules.iter().find(|module| module.group == group && module.resource == resource);
@@ -114,15 +124,12 @@ impl Catalog {
     }
 }
 
-/// The parser tells the place in words of its own; it stands before the message already.
-fn without_place(message: &str) -> String {
-    let message = message.split_once(" at line ").map_or(message, |(message, _)| message);
-    let message = message.strip_prefix("error: ").unwrap_or(message);
-    match message {
+/// The only file there is has one list.
+fn in_words(message: String) -> String {
+    match message.as_str() {
         "unexpected end of input" => "the file is empty; it needs `modules`".to_owned(),
-        // The only list there is.
         "expected sequence start" => "modules: expected a list".to_owned(),
-        other => other.to_owned(),
+        _ => message,
     }
 }
 
@@ -137,11 +144,8 @@ fn check_names(module: &Module) -> Result<(), String> {
     ];
     for (field, value) in fields {
         let Some(value) = value else { continue };
-        let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-.".contains(c);
-        if value.is_empty() || !value.chars().all(allowed) {
-            return Err(format!(
-                "modules: {field}: {value:?} is not a name in Kubernetes (lower-case letters, digits, '-' and '.')"
-            ));
+        if !is_name(value) {
+            return Err(format!("modules: {field}: {value:?} is {NOT_A_NAME}"));
         }
     }
     Ok(())

@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use crate::yaml;
+
 /// An object read from a file, or why it could not be read; both with the place in words.
 #[derive(Debug)]
 pub(crate) struct Document {
@@ -52,14 +54,14 @@ fn parse_yaml(file: &str, first_line: usize, text: &str) -> Document {
         with_snippet: false,
     };
     let parsed = serde_saphyr::from_str_with_options::<Value>(text, options);
-    let line = match &parsed {
+    let (line, content) = match parsed {
+        Ok(value) => (1, Ok(value)),
         Err(error) => {
-            let inside = error.location().map_or(1, |location| location.line());
-            first_line + usize::try_from(inside).unwrap_or(1).saturating_sub(1)
+            let (line, message) = yaml::said(&error);
+            (usize::try_from(line).unwrap_or(1).max(1), Err(message))
         }
-        Ok(_) => first_line,
     };
-    Document { place: format!("{file}:{line}"), content: parsed.map_err(|error| error.to_string()) }
+    Document { place: format!("{file}:{}", first_line + line - 1), content }
 }
 
 /// The items of a list, or the object itself.

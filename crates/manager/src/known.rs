@@ -1,6 +1,7 @@
 //! The `MetricPipeline`s of the cluster, as they are now.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -61,9 +62,18 @@ pub(crate) struct Feed {
     pub(crate) known: Known,
     pub(crate) changed: Wake,
     pub(crate) gates: Arc<Gates>,
+    /// Whether it was said that the API server fails.
+    pub(crate) failing: AtomicBool,
 }
 
 impl Feed {
+    fn answered(&self) {
+        self.gates.open(GATE);
+        if self.failing.swap(false, Ordering::Relaxed) {
+            info!("MetricPipelines can be read again");
+        }
+    }
+
     pub(crate) async fn run(self) {
         self.gates.close(GATE, "the first list of MetricPipelines");
         let mut said = None;
@@ -128,7 +138,7 @@ impl Feed {
                     let listed = std::mem::take(&mut listed);
                     self.change(|pipelines| *pipelines = listed);
                 }
-                Ok(Event::Watching) => self.gates.open(GATE),
+                Ok(Event::Watching) => self.answered(),
                 Ok(Event::Applied(object)) => {
                     let (name, pipeline) = read(object);
                     self.change(|pipelines| {
@@ -144,7 +154,7 @@ impl Feed {
     }
 
     fn change(&self, change: impl FnOnce(&mut BTreeMap<String, Pipeline>)) {
-        self.gates.open(GATE);
+        self.answered();
         self.known.update(|known| change(known.get_or_insert_default()));
         self.changed.wake();
     }
@@ -165,6 +175,9 @@ impl Feed {
     }
 
     fn unanswered(&self, refusal: &Refusal) {
+        if !self.failing.swap(true, Ordering::Relaxed) {
+            warn!(error = %refusal, "MetricPipelines cannot be read; trying again");
+        }
         if refusal.is_answer() {
             self.gates.note(GATE, format!("MetricPipelines cannot be read, trying again: {refusal}"));
         } else {

@@ -44,6 +44,7 @@ pub(crate) struct Leader {
     gates: Arc<Gates>,
     telemetry: Arc<Telemetry>,
     seen: Seen,
+    following: Option<String>,
     /// What the holders before could have stamped, in the term that is about to begin.
     floor_ms: u64,
 }
@@ -86,7 +87,16 @@ impl Leader {
     ) -> (Self, Terms) {
         gates.close(GATE, "the API server has not answered about the Lease yet");
         let (terms, receiver) = watch::channel(None);
-        let leader = Self { candidate, terms, changed, gates, telemetry, seen: Seen::default(), floor_ms: 0 };
+        let leader = Self {
+            candidate,
+            terms,
+            changed,
+            gates,
+            telemetry,
+            seen: Seen::default(),
+            following: None,
+            floor_ms: 0,
+        };
         (leader, receiver)
     }
 
@@ -135,7 +145,9 @@ impl Leader {
         let spec = self.seen.lease.as_ref().and_then(|lease| lease.spec.clone()).unwrap_or_default();
         match decide(&self.candidate.me, &spec, self.seen.unchanged_for()) {
             Decision::Wait => {
-                self.end_term(spec.holder_identity.as_deref().unwrap_or("nobody"));
+                let holder = spec.holder_identity.as_deref().unwrap_or("nobody");
+                self.end_term(holder);
+                self.follow(holder);
                 Ok(())
             }
             Decision::Renew => self.write(&spec).await,
@@ -189,12 +201,13 @@ impl Leader {
         Ok(())
     }
 
-    fn renewed(&self, until: Instant) {
+    fn renewed(&mut self, until: Instant) {
         let current = self.terms.borrow().clone();
         if let Some(term) = current {
             return term.renewed(until);
         }
         info!(identity = self.candidate.me, "Leading");
+        self.following = None;
         self.telemetry.leader(true);
         self.terms.send_replace(Some(Term::new(Some(until), self.floor_ms)));
         self.changed.wake();
@@ -207,6 +220,14 @@ impl Leader {
             warn!(holder, "Not leading any more");
             self.telemetry.leader(false);
             self.changed.wake();
+        }
+    }
+
+    /// Says once whom it follows.
+    fn follow(&mut self, holder: &str) {
+        if self.following.as_deref() != Some(holder) {
+            info!(holder, "Following: another replica leads");
+            self.following = Some(holder.to_owned());
         }
     }
 

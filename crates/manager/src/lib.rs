@@ -43,6 +43,7 @@ mod telemetry;
 mod term;
 mod wake;
 mod watch;
+mod yaml;
 
 use std::process::ExitCode;
 

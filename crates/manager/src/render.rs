@@ -107,6 +107,9 @@ fn run(args: &Args, complaints: &mut Complaints) -> anyhow::Result<String> {
     }
     let origin = args.cluster_name.iter().fold(Origin::default(), Origin::with_cluster_name);
     let objects = input.objects(catalog.as_ref());
+    if objects.is_empty() {
+        complaints.warn("there is no custom resource in the input");
+    }
     let translated: Vec<_> = objects
         .iter()
         .map(|(module, status)| (module, translate(&origin, module, status, &args.sets, complaints)))
@@ -180,7 +183,11 @@ impl Input {
             let other_stays = Version::parse(other).priority() >= Version::parse(&version).priority();
             let (stays, goes, at) =
                 if other_stays { (other, &version, place) } else { (&version, other, other_place.as_str()) };
-            complaints.warn(&format!("{at}: {kind} {name} is there as {stays} too; {goes} is left out"));
+            complaints.warn(&if other == &version {
+                format!("{place}: {kind} {name} is there twice; the first is taken")
+            } else {
+                format!("{at}: {kind} {name} is there as {stays} too; {goes} is left out")
+            });
             if other_stays {
                 return Ok(());
             }
@@ -209,6 +216,8 @@ impl Input {
             let mut module = ModuleRef::new(&group, version, &kind, name);
             if let Some(names) = self.crds.get(&(group.clone(), kind)) {
                 module = module.with_plural(&names.plural).with_module(&names.module);
+            } else if let Some(plural) = catalog.and_then(|catalog| catalog.plural_of(&group, &module.kind)) {
+                module = module.with_plural(plural);
             }
             if let Some(name) = catalog.and_then(|catalog| catalog.name_of(&group, &module.plural)) {
                 module = module.with_module(name);

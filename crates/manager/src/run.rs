@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -93,6 +94,7 @@ async fn run(args: &Args, prepared: Prepared) -> anyhow::Result<()> {
         known: known.clone(),
         changed: changed.clone(),
         gates: Arc::clone(&gates),
+        failing: AtomicBool::new(false),
     };
     let search = identity::Search {
         client: client.clone(),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kube::api::{Api, Patch, PatchParams};
+use kube::api::{Api, ApiResource, DynamicObject, Patch, PatchParams};
 use kube::{Client, Resource};
 use pipeline_api::{MetricPipeline, MetricPipelineStatus};
 use serde_json::json;
@@ -43,7 +43,8 @@ pub(crate) type Writes = BTreeMap<String, Write>;
 
 /// Writes until it is dropped.
 pub(crate) async fn run(client: Client, gates: Arc<Gates>, mut writes: watch::Receiver<Writes>) {
-    let pipelines: Api<MetricPipeline> = Api::all(client);
+    // The answer is not read as a pipeline: one that has another form has a status all the same.
+    let pipelines: Api<DynamicObject> = Api::all_with(client, &ApiResource::erase::<MetricPipeline>(&()));
     let mut written = Writes::new();
     loop {
         let wanted = writes.borrow_and_update().clone();
@@ -97,7 +98,7 @@ fn tell(gates: &Gates, name: &str, refusal: &Refusal) {
 }
 
 async fn apply(
-    pipelines: &Api<MetricPipeline>,
+    pipelines: &Api<DynamicObject>,
     name: &str,
     status: &MetricPipelineStatus,
     within: Duration,

@@ -8,7 +8,7 @@ use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use kube::discovery::ApiResource;
 use kube::{Api, Client};
 use status_metrics::{ObjectKey, Origin, Relist, Rendered, Set};
-use status_model::ModuleRef;
+use status_model::{ModuleRef, Problem};
 use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 
@@ -174,7 +174,12 @@ impl<'a> Watch<'a> {
         let known = self.problems.get(key);
         for (reason, problem) in &found {
             if !known.is_some_and(|known| known.contains(&(*reason, problem.clone()))) {
-                warn!(object = %module, reason, "Status cannot be read whole: {problem}");
+                if *reason == Problem::StatusMissing.reason() {
+                    // Usual for an object that its controller has not seen yet.
+                    info!(object = %module, "Status is missing");
+                } else {
+                    warn!(object = %module, reason, "Status cannot be read whole: {problem}");
+                }
                 self.context.telemetry.problem(&module.group, &module.plural, reason);
             }
         }
@@ -260,9 +265,9 @@ mod tests {
             .unwrap();
         for text in [seed::CRDS, seed::CLUSTER] {
             let documents: Vec<Value> = serde_saphyr::from_multiple(text).unwrap();
-            documents.into_iter().for_each(|document| {
+            for document in documents {
                 api.load(document).unwrap();
-            });
+            }
         }
         api
     }

@@ -24,6 +24,7 @@ fn said(arguments: &[&str]) -> String {
         .current_dir(&folder)
         .output()
         .unwrap();
+    std::fs::remove_dir_all(&folder).unwrap();
     let error = String::from_utf8(output.stderr).unwrap();
     let lines = error.lines().map(|line| line.split_once("Z ERROR ").map_or(line, |(_, said)| said));
     format!("{}\nexit code {}\n", lines.collect::<Vec<_>>().join("\n"), output.status.code().unwrap())

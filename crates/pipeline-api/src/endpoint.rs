@@ -65,7 +65,7 @@ pub enum EndpointError {
     #[error("has a query ('?') or a fragment ('#'), which requests cannot carry")]
     Query,
     /// The path is not one.
-    #[error("has an invalid path")]
+    #[error("has an invalid path: blanks, control characters and backslashes cannot be in it")]
     Path,
 }
 
@@ -179,6 +179,17 @@ fn port(protocol: Protocol, scheme: Scheme, authority: &str) -> Result<u16, Endp
     }
 }
 
+/// What is wrong with a path by itself.
+pub(crate) fn check_path(path: &str) -> Result<(), EndpointError> {
+    if path.contains(['?', '#']) {
+        return Err(EndpointError::Query);
+    }
+    if path.chars().any(|c| c.is_whitespace() || c.is_control() || c == '\\') {
+        return Err(EndpointError::Path);
+    }
+    Ok(())
+}
+
 fn full_path(protocol: Protocol, tail: &str, path: Option<&str>) -> Result<String, EndpointError> {
     if tail.contains('\\') {
         return Err(EndpointError::Path);
@@ -188,12 +199,7 @@ fn full_path(protocol: Protocol, tail: &str, path: Option<&str>) -> Result<Strin
         return if base.is_empty() { Ok(String::new()) } else { Err(EndpointError::PathWithGrpc) };
     }
     let path = path.filter(|path| !path.is_empty()).unwrap_or(METRICS_PATH);
-    if path.contains(['?', '#']) {
-        return Err(EndpointError::Query);
-    }
-    if path.chars().any(|c| c.is_whitespace() || c.is_control() || c == '\\') {
-        return Err(EndpointError::Path);
-    }
+    check_path(path)?;
     Ok(format!("{base}/{}", path.strip_prefix('/').unwrap_or(path)))
 }
 

@@ -65,7 +65,9 @@ impl CrdOwner {
         match self {
             Self::Ours => None,
             Self::NotInstalled => Some("CRD not installed"),
-            Self::Foreign(_) => Some("MetricPipeline CRD of another manager; use --pipelines"),
+            Self::Foreign(_) => {
+                Some("MetricPipeline CRD of another manager; it is left alone, and nothing is sent")
+            }
         }
     }
 }

@@ -64,6 +64,9 @@ pub enum Problem {
         /// What is wrong.
         error: EndpointError,
     },
+    /// The path does not parse.
+    #[error("The path {0}")]
+    Path(EndpointError),
     /// A certificate was valid and is not any more.
     #[error("TLS certificate expired on {date} ({field}, {subject})")]
     CertificateExpired {
@@ -161,7 +164,7 @@ impl Problem {
             | Self::SecretPending { .. }
             | Self::SecretUnavailable { .. } => Reason::ReferencedSecretMissing,
             Self::SecretForbidden { .. } => Reason::ReferencedSecretForbidden,
-            Self::Endpoint { .. } => Reason::EndpointInvalid,
+            Self::Endpoint { .. } | Self::Path(_) => Reason::EndpointInvalid,
             Self::CertificateExpired { .. } => Reason::TlsCertificateExpired,
             Self::CertificateNotYetValid { .. }
             | Self::Pem { .. }

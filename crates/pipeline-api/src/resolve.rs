@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use http::HeaderName;
 use http::header::AUTHORIZATION;
 
-use crate::endpoint::{Endpoint, EndpointError, Scheme};
+use crate::endpoint::{self, Endpoint, EndpointError, Scheme};
 use crate::header::{self, HeaderError};
 use crate::output::{BasicAuthentication, Header, OtlpOutputSpec, Protocol, TlsSpec};
 use crate::pipeline::{MetricPipelineSpec, MetricSet};
@@ -154,6 +154,10 @@ fn endpoint(check: &mut Check<'_>, spec: &OtlpOutputSpec) -> Option<Endpoint> {
     if path.is_some() && spec.protocol != Protocol::Http {
         check.rule("path", OtlpOutputSpec::PATH_NEEDS_HTTP);
     }
+    // A path that is wrong by itself must not hide what is wrong with the endpoint, nor be taken for it.
+    let path_problem = path.and_then(|path| endpoint::check_path(path).err());
+    check.problems.extend(path_problem.map(Problem::Path));
+    let path = path.filter(|_| path_problem.is_none());
     let needed = Some(OtlpOutputSpec::ENDPOINT_NEEDED);
     let (secret, written) = check.read("endpoint", Some(&spec.endpoint), needed)?;
     let insecure = spec.tls.as_ref().is_some_and(|tls| tls.insecure);

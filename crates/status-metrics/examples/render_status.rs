@@ -24,10 +24,13 @@ const SAMPLE: &str = r#"{
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut text = String::new();
-    if !std::io::stdin().is_terminal() {
+    if std::io::stdin().is_terminal() {
+        eprintln!("nothing is piped in: this is a sample");
+        SAMPLE.clone_into(&mut text);
+    } else {
         std::io::stdin().read_to_string(&mut text)?;
     }
-    let resource: Value = serde_json::from_str(if text.trim().is_empty() { SAMPLE } else { &text })?;
+    let resource: Value = serde_json::from_str(&text)?;
 
     let object = object(&resource);
     let (status, problems) = parse(&resource["status"]);

@@ -4,7 +4,7 @@
 //! kubectl get telemetries -n kyma-system default -o json | cargo run -p status-model --example read_status
 //! ```
 
-#![expect(clippy::print_stdout, reason = "an example prints")]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "an example prints")]
 
 use std::io::{IsTerminal, Read};
 
@@ -18,10 +18,13 @@ const SAMPLE: &str = r#"{"status": {"state": "Warning", "conditions": [
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut text = String::new();
-    if !std::io::stdin().is_terminal() {
+    if std::io::stdin().is_terminal() {
+        eprintln!("nothing is piped in: this is a sample");
+        SAMPLE.clone_into(&mut text);
+    } else {
         std::io::stdin().read_to_string(&mut text)?;
     }
-    let object: Value = serde_json::from_str(if text.trim().is_empty() { SAMPLE } else { &text })?;
+    let object: Value = serde_json::from_str(&text)?;
 
     let (status, problems) = parse(&object["status"]);
     println!("state: {}", status.state.map_or("none".to_owned(), |state| state.to_string()));

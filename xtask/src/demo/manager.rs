@@ -25,7 +25,8 @@ impl Manager {
         drop(listener);
         let log = cluster.file("manager.log");
         let mut command = tokio::process::Command::new(binary()?);
-        command.arg("run").kill_on_drop(true).env_clear();
+        // A group of its own: Ctrl-C is for the demo, which then stops the manager in order.
+        command.arg("run").kill_on_drop(true).process_group(0).env_clear();
         command.arg("--kubeconfig").arg(cluster.file("kubeconfig"));
         command.arg("--config").arg(cluster.file("catalog.yaml"));
         command.args(["--namespace", NAMESPACE, "--cluster-name", "demo", "--listen", &listen.to_string()]);
@@ -63,7 +64,17 @@ impl Manager {
 /// Builds the manager in the profile of this task; cargo shows its progress.
 fn binary() -> anyhow::Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = Command::new(cargo)
+    // What the cargo that runs this task has set would make the other one build everything again.
+    let own = std::env::vars_os().map(|(name, _)| name);
+    let inherited = own.filter(|name| {
+        let name = name.to_string_lossy();
+        name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
+    });
+    let mut command = Command::new(cargo);
+    for name in inherited {
+        command.env_remove(name);
+    }
+    let status = command
         .args(["build", "--locked", "--package", "manager"])
         .current_dir(crate::root())
         .status()

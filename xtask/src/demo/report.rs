@@ -1,10 +1,17 @@
 //! What the demo shows: in colour on a terminal, plain where it is piped.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
 use memory_backend::{Point, Value};
+
+/// A reader that has seen enough closes the pipe, which is no failure.
+macro_rules! line {
+    ($($arguments:tt)*) => {{
+        let _ = writeln!(std::io::stdout(), $($arguments)*);
+    }};
+}
 
 /// Writes to standard output.
 pub(crate) struct Report {
@@ -20,33 +27,35 @@ const YELLOW: &str = "33";
 
 impl Report {
     pub(crate) fn new() -> Self {
-        let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+        let colour = std::io::stdout().is_terminal()
+            && std::env::var_os("NO_COLOR").is_none()
+            && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
         Self { colour }
     }
 
     pub(crate) fn title(&self, text: &str) {
-        println!("\n{}", self.paint(BOLD, text));
+        line!("\n{}", self.paint(BOLD, text));
     }
 
     pub(crate) fn step(&self, text: &str) {
-        println!("  {} {text}", self.paint(GREEN, "ok"));
+        line!("  {} {text}", self.paint(GREEN, "ok"));
     }
 
     pub(crate) fn note(&self, text: &str) {
-        println!("  {}", self.paint(DIM, text));
+        line!("  {}", self.paint(DIM, text));
     }
 
     pub(crate) fn success(&self, text: &str) {
-        println!("\n{}", self.paint(GREEN, text));
+        line!("\n{}", self.paint(GREEN, text));
     }
 
     pub(crate) fn failure(&self, text: &str) {
-        println!("\n{} {text}", self.paint(RED, "failed:"));
+        line!("\n{} {text}", self.paint(RED, "failed:"));
     }
 
     pub(crate) fn change(&self, title: &str, took: Duration) {
         let took = format!("{:.1} ms", took.as_secs_f64() * 1_000.0);
-        println!("  {} {title} {}", self.paint(GREEN, "ok"), self.paint(BOLD, &format!("({took})")));
+        line!("  {} {title} {}", self.paint(GREEN, "ok"), self.paint(BOLD, &format!("({took})")));
     }
 
     /// The points that came with a change, each in a line.
@@ -57,7 +66,7 @@ impl Report {
                 Some(value) => self.value(value),
                 None => self.paint(YELLOW, "ended"),
             };
-            println!("       {module}  {metric} {attributes}  {value}");
+            line!("       {module}  {metric} {attributes}  {value}");
         }
     }
 
@@ -76,9 +85,9 @@ impl Report {
             let [wa, wb, wc] = widths;
             format!("  {a:wa$}  {b:wb$}  {c:wc$}")
         };
-        println!("{}", self.paint(BOLD, &format!("{}  VALUE", line(&header))));
+        line!("{}", self.paint(BOLD, &format!("{}  VALUE", line(&header))));
         for (row, value) in &rows {
-            println!("{}  {value}", line(row));
+            line!("{}  {value}", line(row));
         }
     }
 
@@ -87,7 +96,7 @@ impl Report {
         self.title("What the MetricPipeline says (kubectl describe metricpipeline demo)");
         for [kind, status, reason, message] in conditions {
             let status = self.paint(if status == "True" { GREEN } else { RED }, &format!("{status:7}"));
-            println!("  {kind:22}  {status}  {reason:18}  {}", self.paint(DIM, message));
+            line!("  {kind:22}  {status}  {reason:18}  {}", self.paint(DIM, message));
         }
     }
 

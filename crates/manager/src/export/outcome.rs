@@ -43,7 +43,12 @@ pub(crate) enum Outcome {
 
 impl Outcome {
     pub(crate) fn unanswered(error: impl Into<String>) -> Self {
-        Self::Unanswered { error: error.into() }
+        let mut error = error.into();
+        // What rustls says of an answer that is not TLS.
+        if error.contains("InvalidContentType") {
+            error.push_str("; the backend seems to speak plaintext: use http:// or tls.insecure");
+        }
+        Self::Unanswered { error }
     }
 
     /// The same with another text.

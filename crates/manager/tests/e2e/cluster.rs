@@ -216,6 +216,21 @@ impl Cluster {
         self.condition(pipeline, kind, |condition| condition.contains(&format!(" {reason}: "))).await
     }
 
+    /// The same of a pipeline that has another form.
+    pub(crate) async fn unread_reason(&self, pipeline: &str, kind: &str, reason: &str) -> String {
+        let document = json!({"apiVersion": "telemetry.kyma-project.io/v1alpha1", "kind": "MetricPipeline", "metadata": {}});
+        let mut found = String::new();
+        until(&format!("{pipeline} says {reason}"), async || {
+            let object = self.api_of(&document).get(pipeline).await.unwrap();
+            let conditions = object.data["status"]["conditions"].as_array().cloned().unwrap_or_default();
+            let condition = conditions.iter().find(|it| it["type"] == kind && it["reason"] == reason);
+            found = condition.map(|it| it["message"].to_string()).unwrap_or_default();
+            !found.is_empty()
+        })
+        .await;
+        found
+    }
+
     fn api_of(&self, document: &Value) -> Api<DynamicObject> {
         let (group, version) = match document["apiVersion"].as_str().unwrap().split_once('/') {
             Some((group, version)) => (group, version),

@@ -258,7 +258,10 @@ async fn another_managers_crd_is_left_alone() {
     let manager = Manager::start(&cluster).await;
     until("the replica is ready", async || manager.readyz().await.0 == 200).await;
     let (_, page) = manager.readyz().await;
-    assert!(page.contains("MetricPipeline CRD of another manager; use --pipelines"), "{page}");
+    assert!(
+        page.contains("MetricPipeline CRD of another manager; it is left alone, and nothing is sent"),
+        "{page}"
+    );
     let writes = Selection::resource("metricpipelines.telemetry.kyma-project.io").subresource("status");
     assert_eq!(api.requests().count(&writes), 0);
     cluster.apply(&serde_json::to_value(pipeline_api::crd()).unwrap()).await;
@@ -335,4 +338,25 @@ async fn while_the_api_server_is_away_nothing_changes_and_its_return_needs_no_he
     backend.wait_for(|view| view.value(STATE, &error).is_some(), PATIENCE).await.unwrap();
     until("the replica is ready", async || manager.readyz().await.0 == 200).await;
     assert_no_violation(&backend);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pipeline_that_cannot_be_read_is_said_without_its_values_and_hides_no_other() {
+    let (cluster, backend) = (Cluster::start().await, backend().await);
+    if cluster.memory.is_none() {
+        return; // A real API server refuses it.
+    }
+    let mut spec = to(&backend);
+    spec["input"]["kyma"]["enabled"] = json!("yes");
+    spec["output"]["otlp"]["authentication"] =
+        json!({"basic": {"user": {"value": "u"}, "password": {"value": "PASSW0RD"}}});
+    cluster.pipeline("unreadable", spec).await;
+    cluster.pipeline("readable", to(&backend)).await;
+    let manager = Manager::start(&cluster).await;
+    let said = cluster.unread_reason("unreadable", "ConfigurationGenerated", "ValidationFailed").await;
+    assert!(said.contains("cannot be read"), "{said}");
+    backend.wait_for(is_complete, PATIENCE).await.unwrap();
+    cluster.reason("readable", "TelemetryFlowHealthy", "FlowHealthy").await;
+    let log = manager.log();
+    assert!(!log.contains("PASSW0RD") && !log.contains("Status not written"), "{log}");
 }
