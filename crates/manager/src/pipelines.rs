@@ -2,7 +2,7 @@
 //!
 //! Every replica watches what the pipelines select; the leader alone has exporters and writes statuses.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -11,7 +11,7 @@ use pipeline_api::{Candidate, Invalid, Resolved, Selection, duplicates, resolve}
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, Module};
 use crate::clock;
 use crate::export::Selected;
 use crate::exporters::{self, Exporters, Wanted};
@@ -55,6 +55,8 @@ pub(crate) struct Pipelines {
     woken: Woken,
     references: References,
     sources: Option<Sources>,
+    /// What is wanted to be watched.
+    watched: BTreeSet<Module>,
     exporters: Option<Exporters>,
     /// What each pipeline came to last, for the time in which a Secret that it refers to is being looked up.
     resolved: BTreeMap<String, Resolved>,
@@ -64,7 +66,15 @@ impl Pipelines {
     pub(crate) fn new(parts: Parts) -> Self {
         let references = References::new(parts.client.clone(), parts.changed.clone());
         let woken = parts.changed.subscribe();
-        Self { parts, woken, references, sources: None, exporters: None, resolved: BTreeMap::new() }
+        Self {
+            parts,
+            woken,
+            references,
+            sources: None,
+            watched: BTreeSet::new(),
+            exporters: None,
+            resolved: BTreeMap::new(),
+        }
     }
 
     /// Reconciles until `stop`, then sends what is pending.
@@ -178,7 +188,9 @@ impl Pipelines {
         let Some(sources) = &mut self.sources else { return };
         let wanted = selection::union(&self.parts.catalog, resolutions.values().filter_map(selected));
         sources.ensure(&wanted);
-        for module in &self.parts.catalog.modules {
+        let now: BTreeSet<Module> = wanted.into_keys().collect();
+        let before = std::mem::replace(&mut self.watched, now);
+        for module in before.union(&self.watched) {
             let gate = format!("{}.{}", module.resource, module.group);
             match sources.get(module).map(|source| source.state()) {
                 Some(WatchState::Pending) => self.parts.gates.close(&gate, "the first list"),
@@ -204,9 +216,9 @@ impl Pipelines {
                 Ok(resolved) => {
                     let selection = resolved.selection.as_ref()?;
                     let output = Arc::new(resolved.output.clone()?);
-                    let selected = selection::modules(&self.parts.catalog, selection).filter_map(|module| {
-                        let source = Arc::clone(sources.get(module)?);
-                        Some(Selected { source, sets: selection::sets(selection) })
+                    let chosen = selection::chosen(&self.parts.catalog, selection).into_iter();
+                    let selected = chosen.filter_map(|(module, sets)| {
+                        Some(Selected { source: Arc::clone(sources.get(&module)?), sets })
                     });
                     Wanted::Send { output, selected: selected.collect() }
                 }

@@ -191,7 +191,10 @@ impl View<'_> {
     fn is_too_early(&self, resolution: &Resolution) -> bool {
         let (Some(selection), Some(sources)) = (selected(resolution), self.sources) else { return false };
         let is_early = |source: &Arc<Source>| source.state() == WatchState::Pending && source.is_young();
-        selection::modules(self.catalog, selection).filter_map(|module| sources.get(module)).any(is_early)
+        selection::chosen(self.catalog, selection)
+            .iter()
+            .filter_map(|(module, _)| sources.get(module))
+            .any(is_early)
     }
 
     fn modules(&self, resolution: &Resolution) -> ModulesObservation {

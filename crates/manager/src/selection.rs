@@ -3,24 +3,39 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use kube::Resource;
 use pipeline_api::modules::{ForbiddenModule, ModuleKind, ModulesReport};
-use pipeline_api::{MetricSet, Modules, Selection};
+use pipeline_api::{MetricPipeline, MetricSet, Modules, Selection};
 use status_metrics::Set;
 
 use crate::catalog::{Catalog, Module};
 use crate::source::{Source, WatchState};
 
-/// The entries of the catalog that a pipeline selects.
-pub(crate) fn modules<'a>(
-    catalog: &'a Catalog,
-    selection: &'a Selection,
-) -> impl Iterator<Item = &'a Module> {
-    catalog.modules.iter().filter(|module| selection.modules.contains(&module.name))
+/// The module that brings its `MetricPipeline`s along in the set `resource`, as dashboards of that set expect.
+const TELEMETRY: &str = "telemetry";
+
+/// The resources that a pipeline selects, each with the metric sets that are made of it.
+pub(crate) fn chosen(catalog: &Catalog, selection: &Selection) -> Vec<(Module, BTreeSet<Set>)> {
+    let sets: BTreeSet<Set> = selection.sets.iter().copied().map(set).collect();
+    let modules = catalog.modules.iter().filter(|module| selection.modules.contains(&module.name));
+    let mut chosen: Vec<_> = modules.map(|module| (module.clone(), sets.clone())).collect();
+    let pipelines = pipelines();
+    let is_there = catalog.name_of(&pipelines.group, &pipelines.resource).is_some();
+    if sets.contains(&Set::Resource) && !is_there && chosen.iter().any(|(module, _)| module.name == TELEMETRY)
+    {
+        chosen.push((pipelines, [Set::Resource].into()));
+    }
+    chosen
 }
 
-/// The metric sets that a pipeline selects.
-pub(crate) fn sets(selection: &Selection) -> BTreeSet<Set> {
-    selection.sets.iter().copied().map(set).collect()
+fn pipelines() -> Module {
+    Module {
+        name: TELEMETRY.to_owned(),
+        group: MetricPipeline::group(&()).into_owned(),
+        resource: MetricPipeline::plural(&()).into_owned(),
+        version: None,
+        namespace: None,
+    }
 }
 
 fn set(set: MetricSet) -> Set {
@@ -37,8 +52,8 @@ pub(crate) fn union<'a>(
 ) -> BTreeMap<Module, BTreeSet<Set>> {
     let mut union: BTreeMap<Module, BTreeSet<Set>> = BTreeMap::new();
     for selection in selections {
-        for module in modules(catalog, selection) {
-            union.entry(module.clone()).or_default().extend(sets(selection));
+        for (module, sets) in chosen(catalog, selection) {
+            union.entry(module).or_default().extend(sets);
         }
     }
     union
@@ -56,9 +71,9 @@ pub(crate) fn report<'a>(
         Modules::Named(names) => names.difference(&known).cloned().collect(),
     };
     let mut report = ModulesReport { known, unknown, ..ModulesReport::default() };
-    for module in modules(catalog, selection) {
+    for (module, _) in chosen(catalog, selection) {
         let kind = ModuleKind::new(&module.name, &module.group, &module.resource);
-        match source(module).map_or(WatchState::Pending, |source| source.state()) {
+        match source(&module).map_or(WatchState::Pending, |source| source.state()) {
             WatchState::Pending => {
                 report.pending.insert(kind);
             }
@@ -78,4 +93,40 @@ pub(crate) fn report<'a>(
         }
     }
     report
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn selection(sets: &[MetricSet]) -> Selection {
+        Selection { modules: Modules::All, sets: sets.iter().copied().collect() }
+    }
+
+    fn shown(catalog: &Catalog, sets: &[MetricSet]) -> Vec<String> {
+        let chosen = chosen(catalog, &selection(sets)).into_iter();
+        chosen
+            .map(|(module, sets)| format!("{} {}.{} {sets:?}", module.name, module.resource, module.group))
+            .collect()
+    }
+
+    #[test]
+    fn the_module_telemetry_brings_its_pipelines_along_in_the_set_resource() {
+        let mut catalog = Catalog::default();
+        assert_eq!(
+            shown(&catalog, &[MetricSet::Module]),
+            ["telemetry telemetries.operator.kyma-project.io {Module}"]
+        );
+        assert_eq!(
+            shown(&catalog, &[MetricSet::Module, MetricSet::Resource]),
+            [
+                "telemetry telemetries.operator.kyma-project.io {Module, Resource}",
+                "telemetry metricpipelines.telemetry.kyma-project.io {Resource}",
+            ]
+        );
+        catalog.modules.push(pipelines());
+        assert_eq!(shown(&catalog, &[MetricSet::Resource]).len(), 2, "the catalog has them: each once");
+        catalog.modules.clear();
+        assert_eq!(shown(&catalog, &[MetricSet::Resource]), Vec::<String>::new());
+    }
 }

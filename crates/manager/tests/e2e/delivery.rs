@@ -120,6 +120,37 @@ async fn three_pipelines_have_what_each_selects_and_one_that_fails_delays_no_oth
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_module_telemetry_brings_its_pipelines_along_in_the_set_resource() {
+    let (cluster, backend) = (Cluster::start().await, backend().await);
+    let mut spec = to(&backend);
+    spec["input"]["kyma"] = json!({"enabled": true, "modules": ["telemetry"], "metrics": ["resource"]});
+    cluster.pipeline("backend", spec).await;
+    let mut broken = to(&backend);
+    broken["output"]["otlp"]["endpoint"] = json!({"value": "backend"});
+    cluster.pipeline("broken", broken).await;
+    let _manager = Manager::start(&cluster).await;
+    let condition = |name: &'static str, reason: &'static str, status: &'static str| {
+        move |view: &View| {
+            let attributes = [
+                ("kind", "metricpipelines"),
+                ("name", name),
+                ("namespace", ""),
+                ("reason", reason),
+                ("status", status),
+            ];
+            view.value("kyma.resource.status.conditions", &attributes).is_some()
+        }
+    };
+    backend.wait_for(condition("broken", "EndpointInvalid", "False"), PATIENCE).await.unwrap();
+    backend.wait_for(condition("backend", "FlowHealthy", "True"), PATIENCE).await.unwrap();
+    assert!(backend.view().value("kyma.resource.status.state", &[("kind", "telemetries")]).is_some());
+    cluster.delete_pipeline("broken").await;
+    let gone = condition("broken", "EndpointInvalid", "False");
+    backend.wait_for(|view| !gone(view), PATIENCE).await.unwrap();
+    assert_no_violation(&backend);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_ended_while_the_backend_was_away_is_ended_when_it_is_back() {
     let (cluster, backend) = (Cluster::start().await, backend().await);
     cluster.pipeline("backend", to(&backend)).await;
