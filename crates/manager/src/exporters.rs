@@ -105,12 +105,13 @@ impl Exporters {
     /// Runs just what is wanted. One that is pointed to another backend ends its series at the old one first.
     pub(crate) fn ensure(&mut self, wanted: &BTreeMap<String, Wanted>) {
         self.leaving.retain(|leaving| !leaving.done.is_cancelled());
-        let sendings = self.sendings(wanted);
+        let claimed = self.claimed(wanted);
+        let sendings = sendings(wanted, &claimed);
         // All ends come before any beginning, since one may be another's predecessor.
         let names: Vec<_> = self.running.keys().cloned().collect();
         for name in names {
             if !self.stays(&name, wanted.get(&name), sendings.get(&name)) {
-                self.end(&name, &sendings);
+                self.end(&name, &claimed);
             }
         }
         for (name, sending) in sendings {
@@ -167,11 +168,11 @@ impl Exporters {
         }
     }
 
-    fn end(&mut self, name: &str, sendings: &Sendings) {
+    fn end(&mut self, name: &str, claimed: &Sendings) {
         let Some(running) = self.running.remove(name) else { return };
-        let mut others = self.claims(name, &running.sending.output, sendings);
+        let mut others = claims(name, &running.sending.output, claimed);
         // Pointed to the same backend in other words, its series live on.
-        let own = sendings.get(name).filter(|own| own.output.same_backend(&running.sending.output));
+        let own = claimed.get(name).filter(|own| own.output.same_backend(&running.sending.output));
         others.extend(own.into_iter().flat_map(|own| own.claims()));
         running.plan.send_replace(Plan::End(others));
         self.leaving.push(Leaving {
@@ -183,40 +184,19 @@ impl Exporters {
         });
     }
 
-    /// What each pipeline is to send, with what the others send to the same backend.
-    fn sendings(&self, wanted: &BTreeMap<String, Wanted>) -> Sendings {
-        let sending = |(name, wanted): (&String, &Wanted)| match wanted {
-            Wanted::Send { output, selected } => {
-                let (output, selected) = (Arc::clone(output), selected.clone());
-                Some((name.clone(), Arc::new(Sending { output, selected, others: Claims::new() })))
-            }
-            // They go on, or will, with what they have.
-            Wanted::Hold { .. } | Wanted::GoOn => None,
+    /// What each pipeline that stays is to send, or sends as long as it goes on or holds.
+    fn claimed(&self, wanted: &BTreeMap<String, Wanted>) -> Sendings {
+        let sending = |(name, wanted): (&String, &Wanted)| {
+            let sending = match wanted {
+                Wanted::Send { output, selected } => {
+                    let (output, selected) = (Arc::clone(output), selected.clone());
+                    Arc::new(Sending { output, selected, others: Claims::new() })
+                }
+                Wanted::Hold { .. } | Wanted::GoOn => Arc::clone(&self.running.get(name)?.sending),
+            };
+            Some((name.clone(), sending))
         };
-        let alone: Sendings = wanted.iter().filter_map(sending).collect();
-        let kept = wanted
-            .iter()
-            .filter(|(name, _)| !alone.contains_key(*name))
-            .filter_map(|(name, _)| Some((name.clone(), Arc::clone(&self.running.get(name)?.sending))));
-        let all: Sendings = alone.clone().into_iter().chain(kept).collect();
-        let with_others = |(name, sending): (&String, &Arc<Sending>)| {
-            let (output, selected) = (Arc::clone(&sending.output), sending.selected.clone());
-            let others = self.claims(name, &output, &all);
-            (name.clone(), Arc::new(Sending { output, selected, others }))
-        };
-        alone.iter().map(with_others).collect()
-    }
-
-    /// What others send, or hold, for the backend of this output.
-    fn claims(&self, name: &str, output: &OtlpOutput, sendings: &Sendings) -> Claims {
-        let held = self.running.iter().filter(|(other, _)| !sendings.contains_key(*other));
-        let held = held.map(|(other, running)| (other, &running.sending));
-        let others =
-            sendings.iter().chain(held).filter(|(other, _)| *other != name).map(|(_, sending)| sending);
-        let same = |other: &&Arc<Sending>| {
-            other.output.same_backend(output) || other.output.destination() == output.destination()
-        };
-        others.filter(same).flat_map(|other| other.claims()).collect()
+        wanted.iter().filter_map(sending).collect()
     }
 
     fn start(&mut self, name: String, sending: Arc<Sending>) {
@@ -249,3 +229,23 @@ impl Exporters {
 }
 
 type Sendings = BTreeMap<String, Arc<Sending>>;
+
+/// What each pipeline is to send, with what the others send to the same backend.
+fn sendings(wanted: &BTreeMap<String, Wanted>, claimed: &Sendings) -> Sendings {
+    let sends = |name: &String| matches!(wanted.get(name), Some(Wanted::Send { .. }));
+    let with_others = |(name, sending): (&String, &Arc<Sending>)| {
+        let (output, selected) = (Arc::clone(&sending.output), sending.selected.clone());
+        let others = claims(name, &output, claimed);
+        (name.clone(), Arc::new(Sending { output, selected, others }))
+    };
+    claimed.iter().filter(|(name, _)| sends(name)).map(with_others).collect()
+}
+
+/// What others send to the backend of this output.
+fn claims(name: &str, output: &OtlpOutput, claimed: &Sendings) -> Claims {
+    let others = claimed.iter().filter(|(other, _)| *other != name).map(|(_, sending)| sending);
+    let same = |other: &&Arc<Sending>| {
+        other.output.same_backend(output) || other.output.destination() == output.destination()
+    };
+    others.filter(same).flat_map(|other| other.claims()).collect()
+}
