@@ -41,7 +41,7 @@ pub(crate) struct Context {
 
 /// Watches a source until the task is dropped.
 pub(crate) async fn run(context: Context, source: Arc<Source>, sets: BTreeSet<Set>) {
-    let mut missing = 0;
+    let mut was_missing = false;
     let mut watch = Watch {
         context,
         source: &source,
@@ -54,12 +54,12 @@ pub(crate) async fn run(context: Context, source: Arc<Source>, sets: BTreeSet<Se
     loop {
         match discover(&watch.context.client, &source.module).await {
             Ok(Some(served)) => {
-                missing = 0;
+                was_missing = false;
                 watch.follow(served).await;
             }
             // One look is not believed: an API server that has just started may not know its CRDs yet.
-            Ok(None) if missing == 0 => {
-                missing += 1;
+            Ok(None) if !was_missing => {
+                was_missing = true;
                 sleep(LOOK_AGAIN).await;
             }
             Ok(None) => {
